@@ -1,0 +1,63 @@
+"""What every history back end can do: take lines, answer queries.
+
+A history is written by exactly one lane (`gateway.delivery`). `write` must be harmless when repeated: a point
+with the same key is overwritten (InfluxDB) or superseded by revision (DuckDB), see `devices.reading.Line`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
+
+from devices.reading import Line
+
+
+class RefusedLine(NamedTuple):
+    """A line that the history will never accept, with the reason it gave (semantics B6)."""
+
+    line: Line
+    reason: str
+
+
+class StoredReading(NamedTuple):
+    """One row of an answer to a query. Times are ms since the epoch, UTC."""
+
+    time_ms: int
+    station: str
+    device: str
+    area: str
+    medium: str
+    parameter: str
+    value: float | None
+    flag: int
+
+
+class History(Protocol):
+    """One history back end."""
+
+    name: str
+
+    async def write(self, lines: Sequence[Line], upto: int) -> list[RefusedLine]:
+        """Write these lines durably; `upto` is the ledger sequence number that they complete.
+
+        Returns those that the back end refuses for good, after the rest is written. Raises `errors.Retryable` when
+        nothing can be said about any of them (then the very same call is made again), never anything else.
+        """
+        ...
+
+    def query(
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+    ) -> AsyncIterator[StoredReading]:
+        """Readings with since < time <= until, ordered by station, device, parameter, time; constant memory.
+
+        Only the newest revision of each (station, device, medium, parameter, time). Raises `errors.DeliveryError`.
+        """
+        ...
+
+    async def check(self) -> str:
+        """Empty if reachable and writable, else what is wrong and what to do. Takes at most the write timeout."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections and files; idempotent."""
+        ...
