@@ -1,8 +1,8 @@
 """The two ways in which giving something to somebody else can fail, and what the caller does about each.
 
-    DeliveryError
-    ├── Retryable(reason, after_s)   try again: the other side is down, busy, or does not know us (yet)
-    └── Permanent(reason)            never try this one again: set it aside with the reason, go on with the next
+DeliveryError
+├── Retryable(reason, after_s)   try again: the other side is down, busy, or does not know us (yet)
+└── Permanent(reason)            never try this one again: set it aside with the reason, go on with the next
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class GatewaySection(Section):
 
     id: str = Field("envgw", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of this gateway in client ids, logs and alerts.")
     city: str = Field("", description="City name shown to people.")
-    data_dir: Path = Field(Path("data"), description="Folder of the ledger, the embedded history and backups; relative to the configuration file.")
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the ledger, the embedded history and backups; relative to the configuration file."
+    )
     timezone: str = Field("Asia/Ho_Chi_Minh", description="IANA zone of the city: used for display and, later, for hours and days.")
     languages: list[Literal["vi", "en"]] = Field(["vi", "en"], description="Languages of texts for people, most important first.")
 
@@ -65,7 +67,9 @@ class Subscription(Section):
     """A topic filter and the device type that speaks there."""
 
     topic: str = Field(description="MQTT topic filter, `+` and `#` allowed; `$share/group/filter` only where semantics B3 allows it.")
-    type: str = Field(description="Device type (a file of devices/types) that decodes what arrives there. The first filter that fits a topic wins.")
+    type: str = Field(
+        description="Device type (a file of devices/types) that decodes what arrives there. The first filter that fits a topic wins."
+    )
     qos: Literal[0, 1] = Field(1, description="QoS asked for. 1 gives back-pressure; 0 may be shed under overload.")
 
 
@@ -80,7 +84,9 @@ class BrokerSection(Section):
     ca_file: Path | None = Field(None, description="PEM file of the CA that signed the broker's certificate; default: the system's.")
     cert_file: Path | None = Field(None, description="Client certificate (PEM).")
     key_file: Path | None = Field(None, description="Key of the client certificate (PEM).")
-    client_id: str | None = Field(None, description="MQTT client id; default envgw-<gateway id>-<broker name>. Must stay the same: the session hangs on it.")
+    client_id: str | None = Field(
+        None, description="MQTT client id; default envgw-<gateway id>-<broker name>. Must stay the same: the session hangs on it."
+    )
     keep_alive: Duration = Field("30s", description="MQTT keep-alive.")
     session_expiry: Duration = Field("7d", description="How long the broker keeps our session and its queue while we are away.")
     receive_maximum: int = Field(2000, ge=1, le=65535, description="Most unacknowledged QoS 1 messages under way: the back-pressure.")
@@ -94,8 +100,12 @@ class HistorySection(Section):
     """One place where readings are kept for query: each is a lane of its own."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of the lane in status, logs and metrics.")
-    kind: Literal["duckdb", "influxdb"] = Field(description="duckdb: a file beside the ledger. influxdb: 1.x, 2.x, 3 Core or VictoriaMetrics by the line protocol.")
-    required: bool = Field(True, description="A required lane pins the journal until it has everything; another is parked beyond its quota.")
+    kind: Literal["duckdb", "influxdb"] = Field(
+        description="duckdb: a file beside the ledger. influxdb: 1.x, 2.x, 3 Core or VictoriaMetrics by the line protocol."
+    )
+    required: bool = Field(
+        True, description="A required lane pins the journal until it has everything; another is parked beyond its quota."
+    )
     path: Path | None = Field(None, description="duckdb: the file, relative to data_dir; default history.duckdb.")
     memory_limit: Size = Field("64MB", description="duckdb: memory it may use.")
     threads: int = Field(1, ge=1, le=32, description="duckdb: threads of a query.")
@@ -124,13 +134,18 @@ class ReceiverSection(Section):
     """Somebody, or something, that is told about alerts."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="Name of the receiver in status and logs.")
-    kind: Literal["webhook", "mqtt", "log", "apprise"] = Field(description="webhook: Alertmanager v4 JSON. mqtt: one retained topic per alert. log: terminal and log. apprise: e-mail, Telegram, Zalo …")
+    kind: Literal["webhook", "mqtt", "log", "apprise"] = Field(
+        description="webhook: Alertmanager v4 JSON. mqtt: one retained topic per alert. log: terminal and log. apprise: e-mail, Telegram, Zalo …"
+    )
     min_severity: Literal["info", "warning", "critical"] = Field("info", description="Alerts below this severity are not sent here.")
     send_resolved: bool = Field(True, description="Also tell when an alert is over.")
     language: Literal["vi", "en", "both"] = Field("both", description="Language of the text.")
     url: SecretStr | None = Field(None, description="webhook: http(s) address. apprise: an Apprise URL; use !env or !file.")
     broker: str | None = Field(None, description="mqtt: name of the broker (its address and credentials are used).")
-    topic: str = Field("envgw/alerts/{rule}/{station}", description="mqtt: topic of an alert; {rule}, {station}, {device}, {area}, {severity} are replaced.")
+    topic: str = Field(
+        "envgw/alerts/{rule}/{station}",
+        description="mqtt: topic of an alert; {rule}, {station}, {device}, {area}, {severity} are replaced.",
+    )
     timeout: Duration = Field("10s", description="Whole time one delivery may take.")
     backoff_max: Duration = Field("60s", description="Longest pause between two tries.")
     give_up_after: Duration = Field("24h", description="A message older than this is set aside as undelivered, with the reason.")
@@ -166,7 +181,9 @@ class LimitsSection(Section):
     max_payload: Size = Field("256KB", description="Larger payloads are rejected as too-large.")
     qos0_queue: int = Field(10_000, ge=1, description="QoS 0 messages waiting; above it they are shed, counted, and health turns red.")
     batch_messages: int = Field(2000, ge=1, description="Most messages in one step and one commit.")
-    device_counters: int = Field(100_000, ge=1, description="Unregistered device ids counted by name; further ones are counted together under `?`.")
+    device_counters: int = Field(
+        100_000, ge=1, description="Unregistered device ids counted by name; further ones are counted together under `?`."
+    )
 
 
 class LedgerSection(Section):
@@ -178,7 +195,9 @@ class LedgerSection(Section):
     rejected_max: int = Field(1_000_000, ge=1, description="Open rejections kept with their raw bytes; beyond it the oldest go, counted.")
     snapshot_every: int = Field(50_000, ge=100, description="Messages between two snapshots of the core's state.")
     low_water: Size = Field("256MB", description="Below this free space on the disk taking in stops.")
-    reserve: Size = Field("32MB", description="Preallocated file that is given up so that acknowledgements, cursors and pruning work on a full disk.")
+    reserve: Size = Field(
+        "32MB", description="Preallocated file that is given up so that acknowledgements, cursors and pruning work on a full disk."
+    )
 
 
 class LogSection(Section):

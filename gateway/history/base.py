@@ -45,9 +45,7 @@ class History(Protocol):
         """
         ...
 
-    def query(
-        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
-    ) -> AsyncIterator[StoredReading]:
+    def query(self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredReading]:
         """Readings with since < time <= until, ordered by station, device, parameter, time; constant memory.
 
         Only the newest revision of each (station, device, medium, parameter, time). Raises `errors.DeliveryError`.
