@@ -45,6 +45,11 @@ Size = Annotated[int, BeforeValidator(parse_size)]
 """Bytes."""
 
 
+def _text(default: str) -> Any:
+    """A default written as people write it; `validate_default` turns it into the number."""
+    return default
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values are immutable, defaults are validated too."""
 
@@ -87,12 +92,12 @@ class BrokerSection(Section):
     client_id: str | None = Field(
         None, description="MQTT client id; default envgw-<gateway id>-<broker name>. Must stay the same: the session hangs on it."
     )
-    keep_alive: Duration = Field("30s", description="MQTT keep-alive.")
-    session_expiry: Duration = Field("7d", description="How long the broker keeps our session and its queue while we are away.")
+    keep_alive: Duration = Field(_text("30s"), description="MQTT keep-alive.")
+    session_expiry: Duration = Field(_text("7d"), description="How long the broker keeps our session and its queue while we are away.")
     receive_maximum: int = Field(2000, ge=1, le=65535, description="Most unacknowledged QoS 1 messages under way: the back-pressure.")
-    max_packet_size: Size = Field("1MB", description="Larger packets are refused by the broker (MQTT 5) or closed on (3.1.1).")
-    connect_timeout: Duration = Field("10s", description="Give up a connection attempt after this.")
-    backoff_max: Duration = Field("30s", description="Longest pause between two connection attempts.")
+    max_packet_size: Size = Field(_text("1MB"), description="Larger packets are refused by the broker (MQTT 5) or closed on (3.1.1).")
+    connect_timeout: Duration = Field(_text("10s"), description="Give up a connection attempt after this.")
+    backoff_max: Duration = Field(_text("30s"), description="Longest pause between two connection attempts.")
     subscriptions: list[Subscription] = Field(min_length=1, description="What to subscribe to.")
 
 
@@ -107,7 +112,7 @@ class HistorySection(Section):
         True, description="A required lane pins the journal until it has everything; another is parked beyond its quota."
     )
     path: Path | None = Field(None, description="duckdb: the file, relative to data_dir; default history.duckdb.")
-    memory_limit: Size = Field("64MB", description="duckdb: memory it may use.")
+    memory_limit: Size = Field(_text("64MB"), description="duckdb: memory it may use.")
     threads: int = Field(1, ge=1, le=32, description="duckdb: threads of a query.")
     url: str | None = Field(None, description="influxdb: base address, e.g. http://localhost:8086.")
     api: Literal["v2", "v1"] = Field("v2", description="influxdb: v2 = /api/v2/write (2.x, 3.x, 1.8+, VictoriaMetrics), v1 = /write (1.x).")
@@ -119,9 +124,9 @@ class HistorySection(Section):
     password: SecretStr | None = Field(None, description="influxdb v1: password; use !env or !file.")
     ca_file: Path | None = Field(None, description="influxdb: PEM file of the CA, for https with a private one.")
     batch_lines: int = Field(5000, ge=1, le=50_000, description="Most lines written at once.")
-    timeout: Duration = Field("10s", description="Whole time one write may take, answer included.")
-    backoff_max: Duration = Field("30s", description="Longest pause between two tries; a longer Retry-After is honoured up to 5 min.")
-    quota: Size = Field("2GB", description="Not required lanes: how much journal may wait for it before it is parked.")
+    timeout: Duration = Field(_text("10s"), description="Whole time one write may take, answer included.")
+    backoff_max: Duration = Field(_text("30s"), description="Longest pause between two tries; a longer Retry-After is honoured up to 5 min.")
+    quota: Size = Field(_text("2GB"), description="Not required lanes: how much journal may wait for it before it is parked.")
 
     @model_validator(mode="after")
     def _needs_url(self) -> HistorySection:
@@ -146,9 +151,9 @@ class ReceiverSection(Section):
         "envgw/alerts/{rule}/{station}",
         description="mqtt: topic of an alert; {rule}, {station}, {device}, {area}, {severity} are replaced.",
     )
-    timeout: Duration = Field("10s", description="Whole time one delivery may take.")
-    backoff_max: Duration = Field("60s", description="Longest pause between two tries.")
-    give_up_after: Duration = Field("24h", description="A message older than this is set aside as undelivered, with the reason.")
+    timeout: Duration = Field(_text("10s"), description="Whole time one delivery may take.")
+    backoff_max: Duration = Field(_text("60s"), description="Longest pause between two tries.")
+    give_up_after: Duration = Field(_text("24h"), description="A message older than this is set aside as undelivered, with the reason.")
 
     @model_validator(mode="after")
     def _complete(self) -> ReceiverSection:
@@ -171,14 +176,14 @@ class ApiSection(Section):
 class TimeSection(Section):
     """Which device times are believed (semantics C1)."""
 
-    accept_ahead: Duration = Field("2m", description="How far a device's clock may be ahead of receipt.")
-    accept_past: Duration | Literal["unlimited"] = Field("7d", description="How old a device time may be; `unlimited` for archives.")
+    accept_ahead: Duration = Field(_text("2m"), description="How far a device's clock may be ahead of receipt.")
+    accept_past: Duration | Literal["unlimited"] = Field(_text("7d"), description="How old a device time may be; `unlimited` for archives.")
 
 
 class LimitsSection(Section):
     """Bounds of what is held in memory (invariant 6)."""
 
-    max_payload: Size = Field("256KB", description="Larger payloads are rejected as too-large.")
+    max_payload: Size = Field(_text("256KB"), description="Larger payloads are rejected as too-large.")
     qos0_queue: int = Field(10_000, ge=1, description="QoS 0 messages waiting; above it they are shed, counted, and health turns red.")
     batch_messages: int = Field(2000, ge=1, description="Most messages in one step and one commit.")
     device_counters: int = Field(
@@ -190,13 +195,13 @@ class LedgerSection(Section):
     """The ledger: journal, snapshots, outbox."""
 
     file: Path = Field(Path("ledger.db"), description="SQLite file, relative to data_dir.")
-    journal_retention: Duration = Field("30d", description="How long the journal is kept for replay and backtests.")
-    journal_max_size: Size = Field("20GB", description="The journal is pruned to this size, but never before a required lane has it.")
+    journal_retention: Duration = Field(_text("30d"), description="How long the journal is kept for replay and backtests.")
+    journal_max_size: Size = Field(_text("20GB"), description="The journal is pruned to this size, but never before a required lane has it.")
     rejected_max: int = Field(1_000_000, ge=1, description="Open rejections kept with their raw bytes; beyond it the oldest go, counted.")
     snapshot_every: int = Field(50_000, ge=100, description="Messages between two snapshots of the core's state.")
-    low_water: Size = Field("256MB", description="Below this free space on the disk taking in stops.")
+    low_water: Size = Field(_text("256MB"), description="Below this free space on the disk taking in stops.")
     reserve: Size = Field(
-        "32MB", description="Preallocated file that is given up so that acknowledgements, cursors and pruning work on a full disk."
+        _text("32MB"), description="Preallocated file that is given up so that acknowledgements, cursors and pruning work on a full disk."
     )
 
 
