@@ -1,0 +1,30 @@
+"""What every receiver of alerts can do: be told about one episode's state.
+
+A receiver is driven by exactly one lane (`gateway.delivery.ReceiverLane`), which owns order, retry, back-off and
+giving up; the receiver itself tries once and says what came of it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.outcomes import Intent
+
+
+class Receiver(Protocol):
+    """Somebody, or something, that is told about alerts."""
+
+    name: str
+
+    async def send(self, intent: Intent) -> None:
+        """Tell about `intent.transition` once, within the configured timeout.
+
+        Returns when the other side has taken it. Raises `errors.Retryable` (down, busy, not allowed yet) or
+        `errors.Permanent` (this message will never be accepted), never anything else. The same intent may be sent
+        twice when the process died between sending and marking: receivers key on `transition.episode` and state.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections; idempotent."""
+        ...
