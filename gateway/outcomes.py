@@ -69,6 +69,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     due_ms: int
     transition: Transition
+    quiet: bool = False
+    """For receivers that hold a state (MQTT topic, webhook): bring it up to date. People are not told again (E3)."""
 
 
 class Outcomes(msgspec.Struct, kw_only=True):

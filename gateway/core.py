@@ -1,0 +1,371 @@
+"""The core: (state, inputs) -> (state, outcomes), deterministic, without I/O and without a clock of its own.
+
+One message's way through `Core.step`:
+
+    what is due by its received_ms fires first            Core._advance        (semantics A1)
+    interpret: readings, or a rejection with its reason   devices.interpret
+    duplicate?                                            Core._is_duplicate   (semantics B1)
+    whose time counts                                     devices.timing       (semantics C1, C2)
+    lines: station, area and flags at that time           devices.interpret
+    rules of the station                                  gateway.watching, gateway.silence
+    outcomes: lines, rejections, transitions, intents     gateway.outcomes
+
+The same inputs give the same outcomes and the same state, however they are cut into batches: that is what makes a
+journal and a snapshot enough to restart from (DESIGN section 2).
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import xxhash
+from devices.interpret import Interpreted, Interpreter, build_interpreter
+
+from devices.rejection import Reason, Rejection
+from devices.timing import DeviceClock, Window, stamp
+from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick, received
+from gateway.outcomes import Outcomes, Rejected
+from gateway.silence import Silence
+from gateway.snapshots import Snapshotter
+from gateway.state import Counts, DeviceState, Globals, SilenceClock, StationState
+from gateway.watching import Watching
+
+RECENT = 16
+"""How many messages with device time are remembered per device (semantics B1b)."""
+
+
+def config_text(plain: dict[str, Any]) -> str:
+    """Canonical JSON of a core configuration: same content, same text, same digest."""
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def config_digest(text: str) -> str:
+    """xxh3-128 of the canonical text, hex."""
+    return xxhash.xxh3_128_hexdigest(text.encode())
+
+
+class Core:
+    """See the module's docstring. Not thread-safe: one event loop steps it."""
+
+    def __init__(self) -> None:
+        self.state = Globals()
+        self.devices: dict[str, DeviceState] = {}
+        self.stations: dict[str, StationState] = {}
+        self.interpreter: Interpreter = build_interpreter({"types": [], "stations": [], "routes": [], "max_payload": 262144})
+        self._window = Window(120_000, 604_800_000)
+        self.snapshots = Snapshotter(self)
+        self.silence = Silence(self)
+        self.watching = Watching(self)
+        self._timers: list[tuple[int, str, str]] = []
+        """(due, "d" or "s", id): a heap with stale entries, which are worked out again when they come up. Derived."""
+        self._dirty = False
+
+    # ------------------------------------------------------------------ stepping
+
+    def step(self, inputs: Sequence[Input]) -> Outcomes:
+        """Take in these inputs in order. Never raises for what came from outside; see `Reason.INTERNAL`."""
+        out = Outcomes()
+        for index, item in enumerate(inputs):
+            if isinstance(item, Message):
+                now = item.received_ms
+                if now >= self._next_due():
+                    self._advance(now, out)
+                self.state.last_received_ms = now
+                self._message(index, item, out)
+                out.journal.append(index)
+            elif self._other(index, item, out):
+                out.journal.append(index)
+        return out
+
+    def _other(self, index: int, item: Input, out: Outcomes) -> bool:
+        """All inputs but messages; returns whether it must be journalled."""
+        now = received(item)
+        if isinstance(item, Tick):
+            if now < self._next_due():
+                return False
+            self._dirty = False
+            self._advance(now, out)
+            if self._dirty:
+                self.state.last_received_ms = max(self.state.last_received_ms, now)
+            return self._dirty
+        if isinstance(item, ClockJump):
+            self._jump(item)
+            return True
+        self._advance(now, out)
+        self.state.last_received_ms = max(self.state.last_received_ms, now)
+        if isinstance(item, Config):
+            self._configure(item, out)
+        elif isinstance(item, Start):
+            self.state.starts += 1
+            for clock in self.state.sources.values():
+                clock.pause(now)
+        elif isinstance(item, Link):
+            self._link(item)
+        elif isinstance(item, Shed):
+            self.state.unknown.shed += item.count
+            out.shed += item.count
+            out.received += item.count
+        elif isinstance(item, Replayed):
+            self._replay(index, item, out)
+        elif isinstance(item, Command):
+            self.watching.command(item, out)
+        return True
+
+    # ------------------------------------------------------------------ one message
+
+    def _message(self, index: int, message: Message, out: Outcomes) -> None:
+        out.received += 1
+        try:
+            result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+        except Exception as error:  # noqa: BLE001 - isolates one message: counted as `internal`, its bytes kept
+            result = Rejection(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        if message.redelivered:
+            self._duplicate(result, out)
+            return
+        if isinstance(result, Rejection):
+            self._reject(index, message, result, out)
+            return
+        if message.retain and result.time_ms is None:
+            self._reject(index, message, Rejection(Reason.RETAINED, "retained, and without device time", result.device.id), out)
+            return
+        device = self.devices[result.device.id]
+        if self.snapshots.active:
+            self.snapshots.touch("d:" + device.id)
+        if result.time_ms is not None and self._is_duplicate(device, result.time_ms, message):
+            self._duplicate(result, out)
+            return
+        self._store(index, message, result, device, out)
+
+    def _store(self, index: int, message: Message, result: Interpreted, device: DeviceState, out: Outcomes) -> None:
+        entry = result.device
+        stamped = stamp(device.clock, result.time_ms, message.received_ms, entry.interval_ms, entry.delay_ms, self._window)
+        lines = self.interpreter.lines(result, stamped.event_ms)
+        if isinstance(lines, Rejection):
+            self._reject(index, message, lines, out)
+            return
+        out.lines.extend(lines)
+        out.stored += 1
+        device.counts.stored += 1
+        values = 0
+        for line in lines:
+            values += len(line.values)
+        device.values += values
+        self.state.readings += values
+        if result.refused:
+            device.refused_values += len(result.refused)
+            self.state.refused_values += len(result.refused)
+        if device.last_ms is None or stamped.event_ms > device.last_ms:
+            device.last_ms = stamped.event_ms
+        source = self.state.sources.get(message.source)
+        if source is None:
+            source = self.state.sources[message.source] = SilenceClock(0, message.received_ms)
+        silence_s = source.now(message.received_ms)
+        if not message.retain:
+            self.silence.spoke(device, message, silence_s, out)
+        if stamped.fault_began or stamped.fault_ended:
+            self.silence.clock_fault(device, stamped.event_ms, message.received_ms, stamped.fault_began, out)
+        self.watching.readings(lines, stamped, message, entry, silence_s, out)
+
+    def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message) -> bool:
+        """Semantics B1b; also counts revisions: the same key with another value."""
+        topic = xxhash.xxh3_64_intdigest(message.topic)
+        digest = xxhash.xxh3_64_intdigest(message.payload)
+        recent = device.recent
+        if device_ms <= device.newest_ms:
+            same_key = False
+            for at, its_topic, its_digest in recent:
+                if at == device_ms and its_topic == topic:
+                    if its_digest == digest:
+                        return True
+                    same_key = True
+            if same_key:
+                device.revisions += 1
+                self.state.revisions += 1
+        else:
+            device.newest_ms = device_ms
+        recent.append((device_ms, topic, digest))
+        if len(recent) > RECENT:
+            del recent[0]
+        return False
+
+    def _duplicate(self, result: Interpreted | Rejection, out: Outcomes) -> None:
+        name = result.device if isinstance(result, Rejection) else result.device.id
+        self._counts(name).duplicate += 1
+        out.duplicate += 1
+
+    def _reject(self, index: int, message: Message, rejection: Rejection, out: Outcomes) -> None:
+        self._counts(rejection.device).rejected += 1
+        self.state.rejected[rejection.reason.value] = self.state.rejected.get(rejection.reason.value, 0) + 1
+        out.rejections.append(
+            Rejected(
+                index=index,
+                received_ms=message.received_ms,
+                source=message.source,
+                topic=message.topic,
+                payload=message.payload,
+                qos=message.qos,
+                retain=message.retain,
+                device=rejection.device or "?",
+                reason=rejection.reason.value,
+                detail=rejection.detail,
+            )
+        )
+
+    def _counts(self, device: str | None) -> Counts:
+        if device is None or device not in self.devices:
+            return self.state.unknown
+        if self.snapshots.active:
+            self.snapshots.touch("d:" + device)
+        return self.devices[device].counts
+
+    def _replay(self, index: int, item: Replayed, out: Outcomes) -> None:
+        """Take in again what was rejected: history and counts only, never rules (semantics B4, E10)."""
+        message = item.message
+        result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+        if isinstance(result, Rejection) or (message.retain and result.time_ms is None):
+            return
+        device = self.devices[result.device.id]
+        at = result.time_ms
+        behind = None if at is None else message.received_ms - at
+        if behind is None or behind < -self._window.ahead_ms or (self._window.past_ms is not None and behind > self._window.past_ms):
+            at = message.received_ms
+        lines = self.interpreter.lines(result, at if at is not None else message.received_ms)
+        if isinstance(lines, Rejection):
+            return
+        if self.snapshots.active:
+            self.snapshots.touch("d:" + device.id)
+        before = self._counts(item.device)
+        before.rejected -= 1
+        self.state.rejected[item.reason] -= 1
+        if not self.state.rejected[item.reason]:
+            del self.state.rejected[item.reason]
+        device.counts.stored += 1
+        values = sum(len(line.values) for line in lines)
+        device.values += values
+        self.state.readings += values
+        out.lines.extend(lines)
+        out.replayed.append(item.rejection)
+
+    # ------------------------------------------------------------------ time
+
+    def schedule(self, due_ms: int, kind: str, name: str) -> None:
+        """Ask for `kind`/`name` to be looked at when an input has received_ms >= due_ms."""
+        heapq.heappush(self._timers, (due_ms, kind, name))
+
+    def mark_dirty(self) -> None:
+        """Something changed: the tick that caused it must be journalled."""
+        self._dirty = True
+
+    def _reschedule(self, now_ms: int) -> None:
+        self._timers = []
+        self.silence.reschedule_all()
+        self.watching.reschedule_all(now_ms)
+
+    def _next_due(self) -> int:
+        return self._timers[0][0] if self._timers else 1 << 62
+
+    def _advance(self, now_ms: int, out: Outcomes) -> None:
+        timers = self._timers
+        while timers and timers[0][0] <= now_ms:
+            due, kind, name = heapq.heappop(timers)
+            if kind == "d":
+                self.silence.device_due(name, due, now_ms, out)
+            else:
+                self.watching.station_due(name, due, now_ms, out)
+
+    def _link(self, item: Link) -> None:
+        clock = self.state.sources.setdefault(item.source, SilenceClock(0, item.now_ms))
+        if item.up:
+            clock.resume(item.now_ms)
+            self._reschedule(item.now_ms)
+        else:
+            clock.pause(item.now_ms)
+
+    def _jump(self, item: ClockJump) -> None:
+        """Semantics A1, A6: pending deadlines, watermarks and last receipt stamps move by the step."""
+        self.state.clock_jumps += 1
+        self.state.last_received_ms = item.now_ms
+        for clock in self.state.sources.values():
+            if clock.paused_since is None:
+                clock.paused_ms += item.delta_ms
+            else:
+                clock.paused_since += item.delta_ms
+                clock.paused_ms += item.delta_ms
+        self.snapshots.touch_all()
+        self.silence.jump(item.delta_ms)
+        self.watching.jump(item.delta_ms)
+        self._reschedule(item.now_ms)
+
+    # ------------------------------------------------------------------ configuration and state
+
+    def _configure(self, item: Config, out: Outcomes) -> None:
+        plain = json.loads(item.text)
+        self._load_config(plain)
+        self.state.config = item.digest
+        self.snapshots.touch_all()
+        self._adopt_registry(item.now_ms, out)
+        self.watching.configure(plain["rules"], item.now_ms, out)
+        self._reschedule(item.now_ms)
+
+    def _load_config(self, plain: dict[str, Any]) -> None:
+        self.interpreter = build_interpreter(plain)
+        self._window = Window(plain["time"]["ahead_ms"], plain["time"]["past_ms"])
+
+    def _adopt_registry(self, now_ms: int, out: Outcomes) -> None:
+        registry = self.interpreter.registry
+        for gone in sorted(set(self.devices) - set(registry.devices)):
+            state = self.devices.pop(gone)
+            self.silence.decommission(state, now_ms, out)
+            for field in ("stored", "rejected", "duplicate", "shed"):
+                setattr(self.state.retired, field, getattr(self.state.retired, field) + getattr(state.counts, field))
+        for name in registry.stations:
+            if name not in self.stations:
+                self.stations[name] = StationState(id=name)
+        for name, device in registry.devices.items():
+            if name not in self.devices:
+                source = device.broker or ""
+                alive = self.silence.clock_of(source).now(now_ms)
+                self.devices[name] = DeviceState(id=name, clock=DeviceClock(), counts=Counts(), alive_s=alive, source=source)
+
+    def units(self) -> list[str]:
+        """Names of all units, in canonical order."""
+        return [f"d:{name}" for name in sorted(self.devices)] + [f"s:{name}" for name in sorted(self.stations)]
+
+    def encode_unit(self, name: str) -> bytes | None:
+        """One unit as msgpack, None if it no longer exists. Dictionaries in key order, so equal states are equal bytes."""
+        unit = self.devices.get(name[2:]) if name[0] == "d" else self.stations.get(name[2:])
+        return None if unit is None else _encode(unit)
+
+    def encode_globals(self) -> bytes:
+        """What belongs to no unit."""
+        return _encode(self.state)
+
+    def export(self) -> bytes:
+        """The whole state as bytes: for comparing two cores."""
+        parts = [self.encode_globals()] + [self.encode_unit(name) or b"" for name in self.units()]
+        return b"\n".join(parts)
+
+    def restore(self, globals_: bytes, units: Iterator[tuple[str, bytes]], text: str) -> None:
+        """Load a snapshot that was made under the configuration `text`. Replaces everything."""
+        plain = json.loads(text)
+        self.state = msgspec.msgpack.decode(globals_, type=Globals)
+        self.devices, self.stations, self._timers = {}, {}, []
+        for name, data in units:
+            if name[0] == "d":
+                self.devices[name[2:]] = msgspec.msgpack.decode(data, type=DeviceState)
+            else:
+                self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
+        self._load_config(plain)
+        self.watching.load(plain["rules"])
+        self._reschedule(self.state.last_received_ms)
+
+
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def _encode(value: object) -> bytes:
+    return _ENCODER.encode(value)

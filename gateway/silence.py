@@ -1,0 +1,177 @@
+"""Silence and wrong clocks: the built-in alerts about the sensors themselves (invariant 5, semantics C1, E5).
+
+A device is overdue when its *silence clock* (which stands still while its broker is down or still draining a backlog)
+has run for three reporting intervals since its last stored message. A device that never spoke is part of its station's
+`never-spoke` alert as long as no device of that station has spoken, and has one of its own after that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devices.timing import shift as shift_clock
+from gateway.inputs import Message
+from gateway.outcomes import Intent, Outcomes, Transition
+from gateway.state import DeviceState, SilenceClock, StationState
+from rules import builtin
+
+if TYPE_CHECKING:
+    from gateway.core import Core
+
+
+class Silence:
+    """The device side of the core. `core` gives state, registry and timers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def clock_of(self, source: str) -> SilenceClock:
+        """The silence clock of a source; for "" (not bound, never heard) the first by name; stopped if there is none."""
+        sources = self._core.state.sources
+        if source in sources:
+            return sources[source]
+        return sources[min(sources)] if sources and not source else SilenceClock(0, 0)
+
+    def _silent_after(self, device: DeviceState) -> int:
+        entry = self._core.interpreter.registry.devices[device.id]
+        after = builtin.SILENT_AFTER_INTERVALS * entry.interval_ms
+        return after if device.spoke else max(after, builtin.NEVER_SPOKE_AFTER_MS)
+
+    def _schedule_device(self, device: DeviceState) -> None:
+        clock = self.clock_of(device.source)
+        if clock.paused_since is None and device.silent_since is None:
+            self._core.schedule(device.alive_s + self._silent_after(device) + clock.paused_ms, "d", device.id)
+
+    def device_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
+        """The silence timer of a device came up: it may have spoken since."""
+        device = self._core.devices.get(name)
+        if device is None or device.silent_since is not None:
+            return
+        clock = self.clock_of(device.source)
+        if clock.paused_since is not None:
+            return
+        if clock.now(due_ms) - device.alive_s < self._silent_after(device):
+            self._schedule_device(device)
+            return
+        self._core.mark_dirty()
+        if self._core.snapshots.active:
+            self._core.snapshots.touch("d:" + name)
+        device.silent_since = due_ms
+        station = self._station_of(device, due_ms)
+        if not device.spoke and station is not None and not self._any_spoke(station.id):
+            if station.never_since is None:
+                if self._core.snapshots.active:
+                    self._core.snapshots.touch("s:" + station.id)
+                station.never_since = due_ms
+                self._say(builtin.NEVER_SPOKE, station.id, "", "firing", "never-spoke", due_ms, due_ms, now_ms, out)
+            return
+        reason = "data-stopped" if device.spoke else "never-spoke"
+        self._say(builtin.DEVICE_SILENT, station.id if station else "", name, "firing", reason, due_ms, due_ms, now_ms, out)
+
+    def spoke(self, device: DeviceState, message: Message, silence_s: int, out: Outcomes) -> None:
+        """A sign of life: a stored message that was not retained."""
+        first = not device.spoke
+        device.alive_s, device.source = silence_s, message.source
+        if first:
+            device.spoke = True
+            self._first_words(device, message.received_ms, out)
+            self._schedule_device(device)
+        if device.silent_since is None:
+            return
+        since, device.silent_since = device.silent_since, None
+        if not first or self._was_said_silent(device, since):
+            station = self._station_of(device, message.received_ms)
+            self._say(
+                builtin.DEVICE_SILENT, station.id if station else "", device.id, "resolved", "spoke",
+                since, message.received_ms, message.received_ms, out,
+            )  # fmt: skip
+        self._schedule_device(device)
+
+    def _was_said_silent(self, device: DeviceState, since: int) -> bool:
+        """Whether a never-heard device had an episode of its own, rather than being part of its station's."""
+        station = self._station_of(device, since)
+        return station is None or station.never_since is None or station.never_since > since
+
+    def _first_words(self, device: DeviceState, now_ms: int, out: Outcomes) -> None:
+        station = self._station_of(device, now_ms)
+        if station is None or station.never_since is None:
+            return
+        if self._core.snapshots.active:
+            self._core.snapshots.touch("s:" + station.id)
+        since, station.never_since = station.never_since, None
+        self._say(builtin.NEVER_SPOKE, station.id, "", "resolved", "spoke", since, now_ms, now_ms, out)
+        for other in sorted(self._core.interpreter.registry.devices_at(station.id)):
+            state = self._core.devices[other]
+            if state.silent_since is not None and not state.spoke and other != device.id:
+                self._core.snapshots.touch("d:" + other)
+                state.silent_since = now_ms
+                self._say(builtin.DEVICE_SILENT, station.id, other, "firing", "never-spoke", now_ms, now_ms, now_ms, out)
+        if device.silent_since is not None:
+            device.silent_since = None
+
+    def clock_fault(self, device: DeviceState, event_ms: int, now_ms: int, began: bool, out: Outcomes) -> None:
+        """The device's clock went wrong, or is right again (semantics C1)."""
+        station = self._station_of(device, now_ms)
+        where = station.id if station else ""
+        if began:
+            device.fault_since = event_ms
+            self._say(builtin.CLOCK_FAULT, where, device.id, "firing", "condition", event_ms, event_ms, now_ms, out)
+        elif device.fault_since is not None:
+            since, device.fault_since = device.fault_since, None
+            self._say(builtin.CLOCK_FAULT, where, device.id, "resolved", "clock-mended", since, event_ms, now_ms, out)
+
+    def _any_spoke(self, station: str) -> bool:
+        devices = self._core.devices
+        return any(devices[name].spoke for name in self._core.interpreter.registry.devices_at(station) if name in devices)
+
+    def _station_of(self, device: DeviceState, at_ms: int) -> StationState | None:
+        entry = self._core.interpreter.registry.devices.get(device.id)
+        name = entry.station_at(at_ms) if entry else None
+        return self._core.stations.get(name) if name else None
+
+    def _say(
+        self, what: builtin.Builtin, station: str, device: str, state: str, reason: str, started_ms: int, event_ms: int,
+        now_ms: int, out: Outcomes,
+    ) -> None:  # fmt: skip
+        entry = self._core.interpreter.registry.stations.get(station)
+        skew = self._core.devices[device].clock.offset_ms if device in self._core.devices and what is builtin.CLOCK_FAULT else None
+        transition = Transition(
+            episode=f"{what.id}/{device or station}/{started_ms}",
+            rule=what.id,
+            kind=what.id,
+            severity=what.severity,
+            state=state,
+            reason=reason,
+            station=station,
+            device=device,
+            area=entry.area if entry else "",
+            parameter="clock_skew" if skew is not None else "",
+            value=None if skew is None else skew / 1000,
+            flag=None,
+            unit="s" if skew is not None else "",
+            limit=None,
+            started_ms=started_ms,
+            event_ms=event_ms,
+            processed_ms=now_ms,
+            names=what.names,
+            advice=what.advice,
+        )
+        out.transitions.append(transition)
+        out.intents.append(Intent(due_ms=now_ms, transition=transition))
+
+    def decommission(self, device: DeviceState, now_ms: int, out: Outcomes) -> None:
+        """The device is no longer in the registry: its own alerts end."""
+        if device.silent_since is not None and device.spoke:
+            self._say(builtin.DEVICE_SILENT, "", device.id, "resolved", "decommissioned", device.silent_since, now_ms, now_ms, out)
+        if device.fault_since is not None:
+            self._say(builtin.CLOCK_FAULT, "", device.id, "resolved", "decommissioned", device.fault_since, now_ms, now_ms, out)
+
+    def reschedule_all(self) -> None:
+        """After a restore, a clock jump, a link or configuration change: work out every timer again."""
+        for name in sorted(self._core.devices):
+            self._schedule_device(self._core.devices[name])
+
+    def jump(self, delta_ms: int) -> None:
+        """The gateway's clock was stepped: receipt stamps move with it (semantics A1)."""
+        for device in self._core.devices.values():
+            shift_clock(device.clock, delta_ms)

@@ -1,0 +1,133 @@
+"""The core's state: what a snapshot holds, and nothing else.
+
+It is divided into *units*, one per device and one per station, so that a snapshot can be written in slices while
+messages go on: a unit that is about to change is encoded first (copy on write), see `Core.begin_snapshot`.
+Everything derived (compiled rules, quiet bands, timer heap) is rebuilt when a snapshot is loaded.
+
+`SCHEMA` grows when a field is added or changes meaning; fields are only ever appended, with a default, so that an older
+snapshot still loads. Silence times (`alive_s`) are on the silence clock of a source, which stands still while that
+source is down (semantics E5).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from devices.timing import DeviceClock
+from rules.threshold import RuleState
+
+SCHEMA = 1
+
+
+class SilenceClock(msgspec.Struct, array_like=True):
+    """A clock that runs only while its source is up. Wall time minus the time it was down, in ms."""
+
+    paused_ms: int = 0
+    paused_since: int | None = 0
+    """Wall time since when it stands still; None while it runs."""
+
+    def now(self, wall_ms: int) -> int:
+        """The silence clock's time at this wall time."""
+        return (wall_ms if self.paused_since is None else self.paused_since) - self.paused_ms
+
+    def pause(self, wall_ms: int) -> None:
+        """The source went down."""
+        if self.paused_since is None:
+            self.paused_since = wall_ms
+
+    def resume(self, wall_ms: int) -> None:
+        """The source is up again."""
+        if self.paused_since is not None:
+            self.paused_ms += wall_ms - self.paused_since
+            self.paused_since = None
+
+
+class Counts(msgspec.Struct, array_like=True):
+    """Messages by current disposition (semantics B4)."""
+
+    stored: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    shed: int = 0
+
+    @property
+    def received(self) -> int:
+        """The accounting identity: every message is one of the four."""
+        return self.stored + self.rejected + self.duplicate + self.shed
+
+
+class DeviceState(msgspec.Struct, array_like=True):
+    """One registered device."""
+
+    id: str
+    clock: DeviceClock
+    counts: Counts
+    alive_s: int = 0
+    """Silence-clock time of its last stored message, or of its registration."""
+    source: str = ""
+    """The source whose silence clock `alive_s` is on; empty: no message yet and not bound to one."""
+    spoke: bool = False
+    silent_since: int | None = None
+    """Event time at which its open `device-silent` episode began."""
+    fault_since: int | None = None
+    """Event time at which its open `clock-fault` episode began."""
+    recent: list[tuple[int, int, int]] = []
+    """(device time, topic digest, payload digest) of the last 16 messages with device time (semantics B1b)."""
+    newest_ms: int = -1
+    """The largest device time seen."""
+    last_ms: int | None = None
+    """Event time of the newest stored message."""
+    revisions: int = 0
+    refused_values: int = 0
+    values: int = 0
+
+
+class ParameterState(msgspec.Struct, array_like=True):
+    """One parameter at one station: the held value for rules, and the newest value of any flag for people."""
+
+    last_ms: int | None = None
+    """Event time of the last usable reading that rules saw."""
+    value: float = 0.0
+    flag: int = 0
+    interval_ms: int = 0
+    alive_s: int = 0
+    source: str = ""
+    device: str = ""
+    shown_ms: int = 0
+    shown_value: float | None = None
+    shown_flag: int = 0
+
+
+class StationState(msgspec.Struct, array_like=True):
+    """One station."""
+
+    id: str
+    parameters: dict[str, ParameterState] = {}
+    rules: dict[str, RuleState] = {}
+    watermark_ms: int = 0
+    """The largest event time seen, capped at receipt (semantics C3)."""
+    caught_up: bool = True
+    """The last reading described (almost) now: event time >= received - 2 intervals (semantics E4)."""
+    late_ms: int = 0
+    """Receipt of the last late reading."""
+    never_since: int | None = None
+    """Event time at which its open `never-spoke` episode began."""
+
+
+class Globals(msgspec.Struct):
+    """What belongs to no unit."""
+
+    last_received_ms: int = 0
+    config: str = ""
+    """Digest of the configuration in force."""
+    sources: dict[str, SilenceClock] = {}
+    unknown: Counts = msgspec.field(default_factory=Counts)
+    """Messages of unregistered or unnamed devices, and shed ones: `?` in the accounting."""
+    retired: Counts = msgspec.field(default_factory=Counts)
+    """Counts of devices that were removed from the registry."""
+    rejected: dict[str, int] = {}
+    revisions: int = 0
+    readings: int = 0
+    refused_values: int = 0
+    clock_jumps: int = 0
+    starts: int = 0

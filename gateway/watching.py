@@ -1,0 +1,353 @@
+"""Rules at stations: where the pure machines of `rules` meet state, registry and timers, and become transitions.
+
+A transition is always recorded; an intent says that receivers must be told (semantics F1). Built-in alerts about the
+sensors themselves are in `gateway.silence`.
+
+Whether an episode is told at once depends on whether the station has caught up (semantics E4): a backdated one waits
+until readings describe the present again, or 60 s after the last late one; if it is over by then it is recorded as
+late and nobody is woken (invariant 8). For the same reason timers of a station that is still catching up go by its
+readings, not by the wall: see docs/decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from devices.reading import Flag, Line
+from devices.timing import Stamp
+from gateway.inputs import Command, Message
+from gateway.outcomes import Intent, Outcomes, Transition
+from gateway.state import ParameterState, StationState
+from rules import threshold
+from rules.model import SEVERITIES, Rule, RuleModel, compile_rule
+
+if TYPE_CHECKING:
+    from devices.stations import Device
+
+    from gateway.core import Core
+
+CATCH_UP_MS = 60_000
+"""A station counts as caught up this long after its last late reading (semantics E4)."""
+
+_NEVER = 1 << 62
+
+
+class Watch:
+    """One parameter at one station with the rules on it. Derived: rebuilt from state and configuration."""
+
+    __slots__ = ("high", "low", "pairs", "parameter", "state")
+
+    def __init__(self, parameter: str, state: ParameterState, pairs: list[tuple[Rule, threshold.RuleState]]) -> None:
+        self.parameter = parameter
+        self.state = state
+        self.pairs = pairs
+        self.low, self.high = threshold.quiet_band(pairs)
+
+
+class Watching:
+    """The rule side of the core. `core` gives state, registry and timers."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._rules: dict[str, Rule] = {}
+        self._watches: dict[str, dict[str, Watch]] = {}
+        """station -> parameter -> watch."""
+
+    # ------------------------------------------------------------------ readings
+
+    def readings(self, lines: Sequence[Line], stamped: Stamp, message: Message, entry: Device, silence_s: int, out: Outcomes) -> None:
+        """Let the rules of the station see one message's readings."""
+        core = self._core
+        received_ms = message.received_ms
+        interval = entry.interval_ms
+        for line in lines:
+            station = core.stations[line.station]
+            if core.snapshots.active:
+                core.snapshots.touch("s:" + station.id)
+            event_ms = stamped.rules_ms
+            if event_ms is not None:
+                mark = event_ms if event_ms < received_ms else received_ms
+                if mark > station.watermark_ms:
+                    station.watermark_ms = mark
+                station.caught_up = event_ms >= received_ms - 2 * interval
+                if not station.caught_up:
+                    station.late_ms = received_ms
+            watches = self._watches[line.station]
+            for value in line.values:
+                watch = watches.get(value.parameter)
+                if watch is None:
+                    watch = self._new_watch(station, value.parameter)
+                state = watch.state
+                if line.time_ms >= state.shown_ms:
+                    state.shown_ms, state.shown_value, state.shown_flag = line.time_ms, value.value, value.flag
+                if event_ms is None or value.flag > Flag.NOT_EVALUATED or value.value is None:
+                    continue
+                previous = state.last_ms
+                if previous is not None and event_ms < previous:
+                    continue
+                number = value.value
+                if not watch.low <= number <= watch.high:
+                    self._evaluate(station, watch, number, event_ms, value.flag, entry, received_ms, out)
+                state.last_ms = event_ms
+                state.value = number
+                state.flag = value.flag
+                state.interval_ms = interval
+                state.alive_s = silence_s
+                state.source = message.source
+                state.device = line.device
+                if watch.low > watch.high:
+                    self._schedule_station(station, received_ms)
+
+    def _evaluate(
+        self, station: StationState, watch: Watch, value: float, event_ms: int, flag: int, entry: Device, received_ms: int, out: Outcomes
+    ) -> None:
+        state = watch.state
+        for rule, rule_state in watch.pairs:
+            silence = rule.silence_ms or threshold.SILENCE_INTERVALS * entry.interval_ms
+            changes = threshold.on_value(
+                rule,
+                rule_state,
+                value,
+                event_ms,
+                previous_ms=state.last_ms,
+                interval_ms=state.interval_ms or entry.interval_ms,
+                silence_ms=silence,
+            )
+            if changes or rule_state.started is not None:
+                self._tell(station, watch, rule, rule_state, changes, received_ms, out, value=value, flag=flag, device=entry.id)
+        watch.low, watch.high = threshold.quiet_band(watch.pairs)
+
+    def _new_watch(self, station: StationState, parameter: str) -> Watch:
+        state = station.parameters.get(parameter)
+        if state is None:
+            state = station.parameters[parameter] = ParameterState()
+        pairs = []
+        for rule in self._rules.values():
+            if rule.parameter == parameter and self._applies(rule, station.id):
+                rule_state = station.rules.get(rule.id)
+                if rule_state is None:
+                    rule_state = station.rules[rule.id] = threshold.new_state(rule)
+                pairs.append((rule, rule_state))
+        watch = self._watches[station.id][parameter] = Watch(parameter, state, pairs)
+        return watch
+
+    def _applies(self, rule: Rule, station: str) -> bool:
+        entry = self._core.interpreter.registry.stations[station]
+        return rule.watches(station=station, area=entry.area, media=frozenset((entry.medium,)))
+
+    # ------------------------------------------------------------------ telling
+
+    def _tell(
+        self,
+        station: StationState,
+        watch: Watch,
+        rule: Rule,
+        state: threshold.RuleState,
+        changes: Sequence[threshold.Change],
+        received_ms: int,
+        out: Outcomes,
+        *,
+        value: float | None,
+        flag: int | None,
+        device: str,
+    ) -> None:
+        """Record changes; decide which of them receivers are told of, now or later."""
+        live = self._live(station, received_ms)
+        if changes:
+            self._core.mark_dirty()
+        for change in changes:
+            transition = self._transition(
+                station, watch, rule, change.state, change.reason, change.severity, change.limit, change.started_ms,
+                change.event_ms, received_ms, value=value, flag=flag, device=device,
+                late=change.state == "resolved" and not state.announced,
+            )  # fmt: skip
+            out.transitions.append(transition)
+            if state.announced:
+                self._intend(rule, transition, received_ms, out, quiet=change.reason == "data-returned")
+            if change.state == "resolved":
+                state.announced, state.told_severity = False, -1
+        if state.started is not None and not state.announced and live:
+            self._core.mark_dirty()
+            state.announced, state.told_severity = True, state.severity
+            latest = out.transitions[-1] if changes else None
+            if latest is None or latest.state != "firing":
+                limit = next(level.limit for level in rule.levels if level.severity == state.severity)
+                name = "unknown" if state.unknown else "firing"
+                latest = self._transition(
+                    station, watch, rule, name, "caught-up", state.severity, limit, state.started,
+                    watch.state.last_ms or state.started, received_ms, value=value, flag=flag, device=device,
+                )  # fmt: skip
+                out.transitions.append(latest)
+            self._intend(rule, latest, received_ms, out)
+
+    def _live(self, station: StationState, now_ms: int) -> bool:
+        return station.caught_up or now_ms >= station.late_ms + CATCH_UP_MS
+
+    def _transition(
+        self, station: StationState, watch: Watch, rule: Rule, state: str, reason: str, severity: int, limit: float, started_ms: int,
+        event_ms: int, processed_ms: int, *, value: float | None, flag: int | None, device: str, late: bool = False,
+    ) -> Transition:  # fmt: skip
+        registry = self._core.interpreter.registry
+        entry = registry.stations.get(station.id)
+        return Transition(
+            episode=f"{rule.id}/{station.id}/{started_ms}",
+            rule=rule.id,
+            kind="threshold",
+            severity=SEVERITIES[severity],
+            state=state,
+            reason=reason,
+            station=station.id,
+            device=device,
+            area=entry.area if entry else "",
+            parameter=watch.parameter,
+            value=value,
+            flag=flag,
+            unit=self._core.interpreter.unit(watch.parameter),
+            limit=limit,
+            started_ms=started_ms,
+            event_ms=event_ms,
+            processed_ms=processed_ms,
+            late=late,
+            names=rule.names,
+            advice=rule.advice,
+            mode=rule.mode,
+        )
+
+    def _intend(self, rule: Rule, transition: Transition, due_ms: int, out: Outcomes, *, quiet: bool = False) -> None:
+        if rule.mode != "shadow":
+            out.intents.append(Intent(due_ms=due_ms, transition=transition, quiet=quiet))
+
+    # ------------------------------------------------------------------ timers
+
+    def station_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
+        """A timer of this station came up. `due_ms` is its time, `now_ms` that of the input that found it."""
+        station = self._core.stations.get(name)
+        if station is None or name not in self._watches:
+            return
+        if self._core.snapshots.active:
+            self._core.snapshots.touch("s:" + name)
+        live = self._live(station, due_ms)
+        for watch in self._watches[name].values():
+            state = watch.state
+            if state.last_ms is None or watch.low <= watch.high:
+                continue
+            clock = self._core.silence.clock_of(state.source)
+            for rule, rule_state in watch.pairs:
+                changes: list[threshold.Change] = []
+                if live:
+                    changes += threshold.on_time(rule, rule_state, due_ms, previous_ms=state.last_ms, interval_ms=state.interval_ms)
+                silence = rule.silence_ms or threshold.SILENCE_INTERVALS * state.interval_ms
+                if rule_state.started is not None and live and clock.now(due_ms) - state.alive_s >= silence:
+                    changes += threshold.on_silence(rule, rule_state, state.last_ms + silence)
+                if changes or rule_state.started is not None:
+                    self._tell(
+                        station, watch, rule, rule_state, changes, now_ms, out,
+                        value=state.value, flag=state.flag, device=state.device,
+                    )  # fmt: skip
+        self._schedule_station(station, due_ms)
+
+    def _schedule_station(self, station: StationState, now_ms: int) -> None:
+        """Put the station's next due time on the heap. `now_ms` is the latest instant it was looked at."""
+        due = _NEVER
+        caught_up_at = 0 if station.caught_up else station.late_ms + CATCH_UP_MS
+        for watch in self._watches[station.id].values():
+            state = watch.state
+            if watch.low <= watch.high or state.last_ms is None:
+                continue
+            clock = self._core.silence.clock_of(state.source)
+            for rule, rule_state in watch.pairs:
+                at = threshold.next_due(rule_state, previous_ms=state.last_ms, interval_ms=state.interval_ms)
+                if at is not None:
+                    due = min(due, max(at, caught_up_at))
+                if rule_state.started is None:
+                    continue
+                if not rule_state.announced:
+                    due = min(due, max(caught_up_at, now_ms))
+                if not rule_state.unknown and clock.paused_since is None:
+                    silence = rule.silence_ms or threshold.SILENCE_INTERVALS * state.interval_ms
+                    due = min(due, max(state.alive_s + silence + clock.paused_ms, caught_up_at))
+        if due < _NEVER:
+            self._core.schedule(due, "s", station.id)
+
+    def reschedule_all(self, now_ms: int) -> None:
+        """After a restore, a clock jump or a link change: work out every timer again."""
+        for name in sorted(self._watches):
+            self._schedule_station(self._core.stations[name], now_ms)
+
+    # ------------------------------------------------------------------ configuration
+
+    def load(self, rules: Sequence[dict[str, Any]]) -> None:
+        """Compile rules and rebuild the watches from the state (after a restore). Changes no state."""
+        compiled = [compile_rule(RuleModel.model_validate(plain)) for plain in rules]
+        self._rules = {rule.id: rule for rule in compiled}
+        self._watches = {}
+        for name in self._core.interpreter.registry.stations:
+            self._watches[name] = {}
+            station = self._core.stations.get(name)
+            for parameter in sorted(station.parameters) if station else ():
+                assert station is not None
+                self._new_watch(station, parameter)
+
+    def configure(self, rules: Sequence[dict[str, Any]], now_ms: int, out: Outcomes) -> None:
+        """New configuration: episodes of rules that are gone, or watch something else now, end with `rule-changed`."""
+        compiled = {rule.id: rule for rule in (compile_rule(RuleModel.model_validate(plain)) for plain in rules)}
+        registry = self._core.interpreter.registry
+        old, self._rules = self._rules, compiled
+        for name in sorted(self._core.stations):
+            station = self._core.stations[name]
+            for rule_id in sorted(station.rules):
+                rule = compiled.get(rule_id)
+                kept = rule is not None and name in registry.stations and self._applies(rule, name)
+                if kept and rule_id in old and rule is not None and rule.identity == old[rule_id].identity:
+                    continue
+                before = old.get(rule_id)
+                state = station.rules.pop(rule_id)
+                if before is not None and state.started is not None:
+                    self._end(station, before, state, now_ms, "rule-changed" if name in registry.stations else "decommissioned", out)
+        self.load(rules)
+
+    def _end(self, station: StationState, rule: Rule, state: threshold.RuleState, now_ms: int, reason: str, out: Outcomes) -> None:
+        parameter = station.parameters.get(rule.parameter) or ParameterState()
+        watch = Watch(rule.parameter, parameter, [(rule, state)])
+        changes = threshold.close(rule, state, now_ms, reason)
+        self._tell(station, watch, rule, state, changes, now_ms, out, value=parameter.value, flag=parameter.flag, device=parameter.device)
+
+    def command(self, item: Command, out: Outcomes) -> None:
+        """An operator closes an episode. (Acknowledging is a mark beside the state: the ledger keeps the command.)"""
+        if item.action != "close":
+            return
+        rule_id, _, rest = item.episode.partition("/")
+        station_id = rest.partition("/")[0]
+        station = self._core.stations.get(station_id)
+        rule = self._rules.get(rule_id)
+        state = station.rules.get(rule_id) if station else None
+        if station is None or rule is None or state is None or state.started is None:
+            return
+        if f"{rule_id}/{station_id}/{state.started}" == item.episode:
+            self._core.snapshots.touch("s:" + station_id)
+            self._end(station, rule, state, item.now_ms, "closed-by-operator", out)
+            for watch in self._watches[station_id].values():
+                watch.low, watch.high = threshold.quiet_band(watch.pairs)
+
+    def jump(self, delta_ms: int) -> None:
+        """The clock was stepped: everything pending moves with it (semantics A1)."""
+        for station in self._core.stations.values():
+            station.watermark_ms += delta_ms
+            station.late_ms += delta_ms
+            for state in station.parameters.values():
+                if state.last_ms is not None:
+                    state.last_ms += delta_ms
+            for rule_state in station.rules.values():
+                threshold.shift(rule_state, delta_ms)
+
+    # ------------------------------------------------------------------ views
+
+    def firing(self) -> dict[str, int]:
+        """Open episodes of rules by severity, for metrics (built-ins are counted from the ledger)."""
+        counts = dict.fromkeys(SEVERITIES, 0)
+        for station in self._core.stations.values():
+            for state in station.rules.values():
+                if state.started is not None:
+                    counts[SEVERITIES[state.severity]] += 1
+        return counts

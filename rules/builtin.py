@@ -1,0 +1,57 @@
+"""The alerts that need no rule file: a device gone quiet, a station that never spoke, a clock that is wrong.
+
+They are about the sensors, not the environment, and exist so that silence is never taken for "all clear" (invariant 5).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Builtin(NamedTuple):
+    """A built-in alert: its rule id (also its kind), severity and texts."""
+
+    id: str
+    severity: str
+    names: dict[str, str]
+    advice: dict[str, str]
+
+
+DEVICE_SILENT = Builtin(
+    "device-silent",
+    "warning",
+    {"vi": "Thiết bị ngừng gửi số liệu", "en": "Device gone quiet"},
+    {
+        "vi": "Kiểm tra nguồn điện, kết nối mạng và vị trí của thiết bị. Các cảnh báo đang mở của trạm vẫn giữ nguyên.",
+        "en": "Check the device's power, network and place. Alerts that are open at its station stay open.",
+    },
+)
+
+NEVER_SPOKE = Builtin(
+    "never-spoke",
+    "warning",
+    {"vi": "Trạm chưa từng gửi số liệu", "en": "Station never spoke"},
+    {
+        "vi": "Trạm đã đăng ký nhưng chưa có số đo nào: kiểm tra lắp đặt, mã thiết bị và chủ đề MQTT trong danh mục trạm.",
+        "en": "The station is registered but no reading ever came: check installation, device id and MQTT topics in the registry.",
+    },
+)
+
+CLOCK_FAULT = Builtin(
+    "clock-fault",
+    "info",
+    {"vi": "Đồng hồ thiết bị sai", "en": "Device clock is wrong"},
+    {
+        "vi": "Đặt lại đồng hồ hoặc múi giờ của thiết bị. Trong khi chờ, cảnh báo dùng thời điểm nhận.",
+        "en": "Set the device's clock or time zone. Until then its alerts go by the time of receipt.",
+    },
+)
+
+BUILTINS = {builtin.id: builtin for builtin in (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT)}
+"""All of them by id; rule files may not use these ids."""
+
+SILENT_AFTER_INTERVALS = 3
+"""A device is overdue after this many of its reporting intervals (semantics E1's default)."""
+
+NEVER_SPOKE_AFTER_MS = 10 * 60_000
+"""A newly registered device gets at least this long (and three intervals) before it counts as never having spoken."""
