@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-Path = tuple[str | int, ...]
+DataPath = tuple[str | int, ...]
 
 
 class ConfigProblem(NamedTuple):
     """One thing that is wrong: `path` in the data, e.g. `("stations", 3, "devices", 0, "type")`, and what to do."""
 
-    path: Path
+    path: DataPath
     message: str
 
     def under(self, *prefix: str | int) -> ConfigProblem:
@@ -44,7 +44,7 @@ _KINDER = {
 }
 
 
-def from_pydantic(error: ValidationError, prefix: Path = ()) -> list[ConfigProblem]:
+def from_pydantic(error: ValidationError, prefix: DataPath = ()) -> list[ConfigProblem]:
     """Every error of a pydantic validation, with its path under `prefix`. The offending input is never repeated (it may be a secret)."""
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
