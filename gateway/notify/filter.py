@@ -1,0 +1,23 @@
+"""Which intents a receiver wants: a pure function of its settings, asked before an outbox entry is made for it."""
+
+from __future__ import annotations
+
+from gateway.outcomes import Intent
+from gateway.settings import ReceiverSection
+
+SEVERITIES = {"info": 0, "warning": 1, "critical": 2}
+
+
+def wanted(settings: ReceiverSection, intent: Intent) -> bool:
+    """True if this receiver is to be told about this intent.
+
+    A late episode is recorded and nobody is told (invariant 8). An `mqtt` receiver always gets the resolution, even
+    with `send_resolved: false`, because it must withdraw the retained message that it left at the broker. An unknown
+    severity (a newer ledger) counts as critical: rather one message too many.
+    """
+    transition = intent.transition
+    if transition.late:
+        return False
+    if SEVERITIES.get(transition.severity, 2) < SEVERITIES[settings.min_severity]:
+        return False
+    return transition.state != "resolved" or settings.send_resolved or settings.kind == "mqtt"
