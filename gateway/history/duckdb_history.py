@@ -1,0 +1,149 @@
+"""The embedded history: DuckDB behind the `History` protocol.
+
+Writing has one thread, queries have two; the event loop waits for neither. Queries read a snapshot, so a long one
+neither blocks writing nor sees half a batch; what it cannot sort within the memory limit it sorts on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+
+from devices.reading import Line
+from gateway.errors import DeliveryError, EnvgwError, Retryable
+from gateway.history.base import RefusedLine, StoredReading
+from gateway.history.duckdb_store import DuckStore
+from gateway.settings import HistorySection
+
+_FETCH = 2_000
+"""Rows handed from the query's thread to the event loop at once (about 1 ms)."""
+
+_QUERY = """
+WITH wanted AS (
+    SELECT id, station, device, area, medium, parameter, dense_rank() OVER (ORDER BY station, device, parameter) AS place
+    FROM series WHERE ($station IS NULL OR station = $station) AND ($parameters IS NULL OR list_contains($parameters, parameter))
+)
+SELECT time_ms, station, device, area, medium, parameter, value, flag
+FROM (SELECT place, id, time_ms, medium AS kind, revision, value, flag FROM reading JOIN wanted ON id = series
+      WHERE time_ms > $since AND time_ms <= $until) AS found JOIN wanted USING (id)
+ORDER BY found.place, time_ms, kind, revision DESC
+"""
+
+T = TypeVar("T")
+
+
+class DuckDBHistory:
+    """`gateway.history.base.History` in a file. Constructing it opens nothing; the first call does."""
+
+    def __init__(self, settings: HistorySection, data_dir: Path, *, read_only: bool = False) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._path = data_dir / (settings.path or Path("history.duckdb"))
+        self._read_only = read_only
+        self._store: DuckStore | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"history-{self.name}")
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix=f"history-{self.name}-query")
+
+    async def write(self, lines: Sequence[Line], upto: int) -> list[RefusedLine]:
+        """See the protocol. A batch whose `upto` is not above the file's own cursor was written already: nothing is done."""
+        return await self._in_writer(lambda: self._opened().append(lines, upto))
+
+    async def position(self) -> int:
+        """The `upto` of the last batch in the file. A ledger whose newest number is below it is another ledger: then the
+        lane must call `rewind`, or its batches would be taken for old ones."""
+        return await self._in_writer(lambda: self._opened().upto)
+
+    async def rewind(self, upto: int) -> None:
+        """Let the lane start again at `upto`; what is written again then counts as a revision."""
+        await self._in_writer(lambda: self._opened().rewind(upto))
+
+    async def compact(self, most_rows: int = 200_000) -> int:
+        """Delete superseded revisions among the next `most_rows` rows; returns how many. To be called now and then."""
+        return await self._in_writer(lambda: self._opened().compact(most_rows))
+
+    async def query(
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+    ) -> AsyncIterator[StoredReading]:
+        """See the protocol."""
+        cursor = await self._in_writer(lambda: self._opened().connection.cursor())
+        self._cursors.add(cursor)
+        asked = {"station": station, "parameters": None if parameters is None else list(parameters), "since": since_ms, "until": until_ms}
+        newest: tuple[object, ...] = ()
+        job: Future[Any] | None = None
+        try:
+            job = self._readers.submit(cursor.execute, _QUERY, asked)
+            await asyncio.wrap_future(job)
+            while True:
+                job = fetching = self._readers.submit(cursor.fetchmany, _FETCH)
+                rows = await asyncio.wrap_future(fetching)
+                if not rows:
+                    return
+                for row in rows:
+                    key = (row[0], row[1], row[2], row[4], row[5])
+                    if key != newest:  # the newest revision comes first
+                        newest = key
+                        yield StoredReading._make(row)
+        except duckdb.Error as error:
+            raise Retryable(f"the history {self._path} cannot be read: {error}") from error
+        except RuntimeError as error:  # the executor was shut down
+            raise Retryable(f"the history {self._path} is closed") from error
+        finally:
+            self._cursors.discard(cursor)
+            cursor.interrupt()  # a query that nobody waits for any more must not go on
+            if job is None:
+                cursor.close()
+            else:
+                job.add_done_callback(lambda _: cursor.close())  # not under the feet of its thread
+
+    async def check(self) -> str:
+        """See the protocol."""
+        try:
+            await self._in_writer(lambda: self._opened().connection.execute("SELECT upto FROM about").fetchall())
+        except DeliveryError as error:
+            return error.reason
+        return ""
+
+    async def close(self) -> None:
+        """Waits for the write under way, ends queries; the file is then complete without its log."""
+        await asyncio.to_thread(self._shut)
+
+    def _shut(self) -> None:
+        for cursor in tuple(self._cursors):
+            cursor.interrupt()
+        self._readers.shutdown(cancel_futures=False)
+        self._writer.shutdown()
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _opened(self) -> DuckStore:
+        """The open file; only ever called in the writer's thread."""
+        if self._store is None:
+            settings = self._settings
+            self._store = DuckStore(self._path, memory_limit=settings.memory_limit, threads=settings.threads, read_only=self._read_only)
+        return self._store
+
+    async def _in_writer(self, job: Callable[[], T]) -> T:
+        """Run in the writer's thread; every failure becomes `Retryable`."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, self._guarded, job)
+        except RuntimeError as error:  # the executor was shut down
+            raise Retryable(f"the history {self._path} is closed") from error
+
+    def _guarded(self, job: Callable[[], T]) -> T:
+        try:
+            return job()
+        except duckdb.Error as error:
+            # A full disk or an I/O error makes DuckDB refuse everything from then on: open the file anew next time.
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+            raise Retryable(f"the history {self._path} cannot be used: {error}") from error
+        except EnvgwError as error:
+            raise Retryable(str(error), red=True) from error
