@@ -1,0 +1,33 @@
+"""What all tests share: Hypothesis profiles, and the fixtures that start real servers.
+
+`HYPOTHESIS_PROFILE` names the profile; without it `ci` is used where CI=true and `dev` elsewhere.
+
+    dev    50 examples a property, new ones each time
+    ci     100 examples, always the same ones: a red run can be repeated
+    soak   5,000 examples, for a night
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile("soak", max_examples=5_000, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "dev"))
+
+_HERE = Path(__file__).parent
+# Each file of server fixtures is loaded from here, so that a test only names the fixture it wants.
+pytest_plugins = [f"tests.{path.stem}" for path in sorted(_HERE.glob("servers*.py"))]
+
+
+@pytest.fixture(autouse=True)
+def _no_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The developer's own `ENVGW_…` variables must not decide what a test finds."""
+    for name in [name for name in os.environ if name.startswith("ENVGW_")]:
+        monkeypatch.delenv(name)
