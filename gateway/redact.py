@@ -7,26 +7,42 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 HIDDEN = "***"
-_PATH_SECRET = 8
-"""A path segment this long may be a token (Slack, Telegram, Discord put theirs there)."""
 _SHORTEST = 4
 """Shorter pieces are not hidden: replacing every `a` would make logs unreadable and betray the secret's length."""
+_TELLING = re.compile(r"pass|token|key|secret|auth|sig|pwd", re.IGNORECASE)
 
 
 def parts_of(url: str) -> set[str]:
-    """The pieces of an address that may be secret: the whole, user, password, long path segments, query values."""
+    """The pieces of a secret (an address, or a plain password) that must not be seen: the whole, and what in it looks like a token.
+
+    A password always counts. Users, path segments (Slack, Telegram and Discord put their token there), hosts of Apprise
+    addresses and query values count when they look like a token; hiding every `alerts` or `text` would spoil the log.
+    """
     found = {url}
     try:
         pieces = urlsplit(url)
-        found.update(value for value in (pieces.username, pieces.password) if value)
-        found.update(segment for segment in pieces.path.split("/") if len(segment) >= _PATH_SECRET)
-        found.update(value for _, value in parse_qsl(pieces.query))
-        if pieces.scheme not in ("http", "https") and len(pieces.netloc) >= 2 * _PATH_SECRET:
-            found.add(pieces.netloc)  # apprise puts tokens where a host would stand: tgram://TOKEN/chat
+        if pieces.password:
+            found.add(pieces.password)
+        candidates = [pieces.username or "", *pieces.path.split("/")]
+        if pieces.scheme not in ("http", "https"):
+            candidates += pieces.netloc.rpartition("@")[2].split(":")
+        for key, value in parse_qsl(pieces.query):
+            if _TELLING.search(key):
+                found.add(value)
+            candidates.append(value)
+        found.update(piece for piece in candidates if _looks_like_token(piece))
     except ValueError:  # not an address at all: the whole is hidden
         pass
     found.update([unquote(piece) for piece in found])
     return {piece for piece in found if len(piece) >= _SHORTEST}
+
+
+def _looks_like_token(piece: str) -> bool:
+    return len(piece) >= 16 or (len(piece) >= 8 and any(char.isdigit() for char in piece) and not _ADDRESS.fullmatch(piece))
+
+
+_ADDRESS = re.compile(r"[0-9.]+|[0-9a-f:]+")
+"""IP addresses: an operator must see them."""
 
 
 class Redactor:
