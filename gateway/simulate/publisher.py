@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.simulate.fleet import Fleet, Outgoing, registry_fleet, synthetic_fleet
@@ -143,13 +144,21 @@ def _batches(options: SimulateOptions, clock: Clock, stop: asyncio.Event, summar
     return on_clock(fleet, clock, stop, since_ms=start_ms)
 
 
-async def on_clock(fleet: Fleet, clock: Clock, stop: asyncio.Event, *, since_ms: int) -> AsyncIterator[list[Outgoing]]:
+class City(Protocol):
+    """Whatever says things as time goes by: a fleet, or the demo's city."""
+
+    def messages(self, since_ms: int, until_ms: int) -> Iterator[Outgoing]:
+        """Everything that is sent in (since_ms, until_ms], in order."""
+        ...
+
+
+async def on_clock(city: City, clock: Clock, stop: asyncio.Event, *, since_ms: int) -> AsyncIterator[list[Outgoing]]:
     """What is due on the clock, each device at its own interval, from just after `since_ms` until `stop`."""
     done_ms = since_ms
     while not stop.is_set():
         now_ms = clock.now_ms()
         batch: list[Outgoing] = []
-        for message in fleet.messages(done_ms, now_ms):
+        for message in city.messages(done_ms, now_ms):
             batch.append(message)
             if len(batch) >= _LARGEST_BATCH:
                 yield batch
