@@ -9,8 +9,8 @@ that a reader of the data must know:
 - An empty `area` is written as `-`, because InfluxDB refuses empty tag values; a query turns it back.
 - A missing value (flag 9) writes only `<parameter>_qc=9i`. If a value was there before, InfluxDB keeps it beside
   the new flag: whoever reads must let the flag decide.
-- What the protocol cannot express at all (control characters, a backslash at the end of a name, numbers that are
-  not finite) is refused here with the reason, before it can spoil a batch.
+- What the protocol cannot express at all (control characters, a backslash before a comma, numbers that are not
+  finite) is refused here with the reason, before it can spoil a batch.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ NO_AREA = "-"
 _CACHE = 50_000
 """Most tag sets kept encoded; a gateway with more devices only pays for encoding them again."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# InfluxDB 1.6 takes `\\\\,` for a backslash and a comma, VictoriaMetrics for a backslash and the end of the value.
+_SWALLOWS = re.compile(r"\\(?=[,= \\]|\Z)")
 _TAG_OR_FIELD = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _MEASUREMENT = str.maketrans({",": r"\,", " ": r"\ "})
 _NULL = "null"
@@ -132,6 +134,6 @@ def _name(what: str, text: str, escapes: dict[int, str] = _TAG_OR_FIELD) -> str:
         raise Inexpressible(f"{what} is empty")
     if _CONTROL.search(text):
         raise Inexpressible(f"{what} {text!r} holds a control character or half a surrogate pair")
-    if text.endswith("\\"):
-        raise Inexpressible(f"{what} {text!r} ends in a backslash, which would swallow what follows")
+    if _SWALLOWS.search(text):
+        raise Inexpressible(f"{what} {text!r} has a backslash before a comma, equals sign, space, backslash or its end: servers differ in it")
     return text.translate(escapes)

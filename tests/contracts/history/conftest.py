@@ -1,0 +1,58 @@
+"""`backend`: each back end in turn. `station`: the start of all station names of this test (VictoriaMetrics is shared)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.history.base import History
+from tests.contracts.history.backends import Backend, DuckDB, InfluxDB16, InfluxDB27StandIn, VictoriaMetricsWriteOnly
+
+ALL = ["duckdb", "influxdb-1.6", "influxdb-2.7-stand-in", "victoria-metrics-v2", "victoria-metrics-v1"]
+ANSWERING = ["duckdb", "influxdb-1.6"]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def station() -> str:
+    return f"tram{next(_numbers)}x"
+
+
+def _make(name: str, request: pytest.FixtureRequest, station: str) -> Backend:
+    if name == "duckdb":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return DuckDB(folder)
+    if name == "influxdb-1.6":
+        return InfluxDB16(*request.getfixturevalue("influx_database"))
+    if name == "influxdb-2.7-stand-in":
+        return InfluxDB27StandIn(request.getfixturevalue("influx27"))
+    return VictoriaMetricsWriteOnly(request.getfixturevalue("victoria_metrics"), name[-2:], station)
+
+
+@pytest.fixture(params=ALL)
+def backend(request: pytest.FixtureRequest, station: str) -> Backend:
+    return _make(request.param, request, station)
+
+
+@pytest.fixture(params=ANSWERING)
+def answering(request: pytest.FixtureRequest, station: str) -> Backend:
+    """Only those whose `query` works."""
+    return _make(request.param, request, station)
+
+
+@pytest_asyncio.fixture
+async def history(backend: Backend) -> AsyncIterator[History]:
+    history = backend.history()
+    yield history
+    await history.close()
+
+
+@pytest_asyncio.fixture
+async def answering_history(answering: Backend) -> AsyncIterator[History]:
+    history = answering.history()
+    yield history
+    await history.close()
