@@ -25,6 +25,18 @@ _HERE = Path(__file__).parent
 # Each file of server fixtures is loaded from here, so that a test only names the fixture it wants.
 pytest_plugins = [f"tests.{path.stem}" for path in sorted(_HERE.glob("servers*.py"))]
 
+_SLOW_FOLDERS = {"faults", "e2e", "bench"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks that follow from where a test is and what it uses: nobody can forget them, and `make check` stays fast."""
+    for item in items:
+        if _SLOW_FOLDERS & set(item.path.relative_to(_HERE).parts):
+            item.add_marker("slow")
+        fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        if any(definition.func.__module__.startswith("tests.servers") for definitions in fixtures.values() for definition in definitions):
+            item.add_marker("server")
+
 
 @pytest.fixture(autouse=True)
 def _no_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
