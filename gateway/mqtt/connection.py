@@ -12,19 +12,20 @@ no PINGRESP is read meanwhile is not held against it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from struct import pack
 from typing import Protocol, cast
 
 import mqtt5
 
-from gateway.mqtt.drain import DrainProbe
+from gateway.mqtt.keepalive import KeepAlive
 from gateway.mqtt.source import Delivery, Inbox, SourceHealth
 from gateway.mqtt.wire import Malformed, Reader
 
 _PUBACK = 0x4002_0000
 _PUBREC = 0x5002_0000
 _FILTERS_A_PACKET = 100
+BROKER_CLOSED = "the broker closed the connection"
+"""`why` of a connection that ended without any word."""
 
 
 class Pending(Protocol):
@@ -60,15 +61,19 @@ class Connection(asyncio.Protocol):
         self._pending = pending
         self.number = number
         self._connect = connect
-        self._keep_alive_s = float(connect.keep_alive)
         self._reader = Reader(health.name, number, max_packet=max_packet, max_payload=max_payload)
         self._transport: asyncio.Transport | None = None
         self._acknowledged = 0
-        self._probe = DrainProbe()
-        self._ping_at: float | None = None
+        self._keep_alive = KeepAlive(
+            float(connect.keep_alive),
+            send=lambda: self._write(_PINGREQ),
+            delivered=lambda: self._reader.delivered,
+            acknowledged=lambda: self._acknowledged,
+            on_drained=self._drained,
+            on_dead=self._dead,
+        )
         self._held = False
         self._failed = False
-        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._next_id = 0
         self._subscribing: dict[int, list[mqtt5.TopicFilter]] = {}
         self._refused: list[str] = []
@@ -101,13 +106,11 @@ class Connection(asyncio.Protocol):
         if out:
             self._inbox.put(out)
             self._pending.add(reader.delivered - delivered, len(data))
-            self._probe.outstanding(reader.delivered - self._acknowledged)
         if reader.malformed != self._seen_malformed or reader.oversized != self._seen_oversized:
             self._health.malformed += reader.malformed - self._seen_malformed
             self._health.oversized += reader.oversized - self._seen_oversized
             self._seen_malformed, self._seen_oversized = reader.malformed, reader.oversized
-        if self._ping_at is not None:
-            self._ping_at = self._loop.time()  # the broker lives, though its answer may be behind much else
+        self._keep_alive.heard()
         if malformed is not None:
             self._health.malformed += 1
             self.fail(f"the broker sent what is not MQTT 5 ({malformed.reason})", mqtt5.DisconnectReasonCode.MALFORMED_PACKET)
@@ -115,15 +118,13 @@ class Connection(asyncio.Protocol):
             self._hold()
 
     def eof_received(self) -> None:
-        self.why = self.why or "the broker closed the connection"
+        self.why = self.why or BROKER_CLOSED
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None and not self.why:
             self.why = f"the connection broke: {exc}"
-        self.why = self.why or "the broker closed the connection"
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        self.why = self.why or BROKER_CLOSED
+        self._keep_alive.stop()
         for future in (self.connack, self.subscribed):
             if not future.done():
                 future.set_exception(ConnectionError(self.why))
@@ -187,13 +188,13 @@ class Connection(asyncio.Protocol):
     def _control(self, packet: mqtt5.Packet) -> None:
         match packet:
             case mqtt5.PingRespPacket():
-                self._pong()
+                self._keep_alive.pong()
             case mqtt5.ConnAckPacket() if not self.connack.done():
                 if packet.server_keep_alive is not None:
-                    self._keep_alive_s = float(packet.server_keep_alive)
+                    self._keep_alive.interval_s = float(packet.server_keep_alive)
                 self.connack.set_result(packet)
                 if packet.reason_code == mqtt5.ConnAckReasonCode.SUCCESS:
-                    self._later("keep-alive", self._keep_alive_s * 0.75, self._ping)
+                    self._keep_alive.start()
             case mqtt5.SubAckPacket() if packet.packet_id in self._subscribing:
                 self._suback(packet)
             case mqtt5.UnsubAckPacket() | mqtt5.PubCompPacket():
@@ -221,62 +222,28 @@ class Connection(asyncio.Protocol):
         if not self._subscribing and not self.subscribed.done():
             self.subscribed.set_result(self._refused)
             if self._granted:
-                self._ping()
+                self._keep_alive.watch_backlog()
 
-    # keep-alive, and the probe for a drained backlog
-
-    def _ping(self) -> None:
-        """Send a PINGREQ unless one is under way; it is also the probe (see `gateway.mqtt.drain`)."""
-        self._later("keep-alive", self._keep_alive_s * 0.75, self._ping)
-        if self._held:
-            self._write(_PINGREQ)
-        elif self._ping_at is None:
-            self._ping_at = self._loop.time()
-            self._probe.sent(self._acknowledged)
-            self._write(_PINGREQ)
-            self._later("timeout", self._patience_s(), self._ping_timeout)
-
-    def _pong(self) -> None:
-        if self._ping_at is None:
-            return  # the answer to one that was sent while the socket was not read
-        self._ping_at = None
-        self._cancel("timeout")
-        if self._health.drained or not self._granted:
-            return
-        if self._probe.answered(self._reader.delivered):
-            self._health.drained = True
-            self._inbox.link(self._health.name, True)
-        else:
-            self._later("probe", DrainProbe.INTERVAL_S, self._ping)
-
-    def _patience_s(self) -> float:
-        return max(1.0, self._keep_alive_s)
-
-    def _ping_timeout(self) -> None:
-        if self._ping_at is None:
-            return
-        quiet = self._loop.time() - self._ping_at
-        if quiet < self._patience_s() * 0.99:
-            self._later("timeout", self._patience_s() - quiet, self._ping_timeout)
-            return
-        self.fail(f"the broker has not answered a PINGREQ for {quiet:.0f} s", mqtt5.DisconnectReasonCode.KEEP_ALIVE_TIMEOUT)
-
-    # holding: see the module's docstring
+    # small things
 
     def _hold(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._held = True
             self._transport.pause_reading()
-            self._ping_at = None
-            self._cancel("timeout")
+            self._keep_alive.hold()
 
     def _release(self) -> None:
         self._held = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
-            self._ping()
+            self._keep_alive.release()
 
-    # small things
+    def _drained(self) -> None:
+        self._health.drained = True
+        self._inbox.link(self._health.name, True)
+
+    def _dead(self, why: str) -> None:
+        self.fail(why, mqtt5.DisconnectReasonCode.KEEP_ALIVE_TIMEOUT)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -286,17 +253,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             # A broker that does not read our DISCONNECT must not hold up the reconnect.
-            self._later("abort", 1.0, self._transport.abort)
-
-    def _later(self, name: str, seconds: float, call: Callable[[], None]) -> None:
-        self._cancel(name)
-        if not self.closed.done() and seconds > 0:
-            self._timers[name] = self._loop.call_later(seconds, call)
-
-    def _cancel(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
+            self._loop.call_later(1.0, self._transport.abort)
 
 
 _PINGREQ = mqtt5.PingReqPacket().write()

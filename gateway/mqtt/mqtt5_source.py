@@ -16,29 +16,14 @@ import mqtt5
 import structlog
 
 from gateway.errors import EnvgwError
-from gateway.mqtt.connection import Connection
+from gateway.mqtt.connection import BROKER_CLOSED, Connection
 from gateway.mqtt.endpoint import Backoff, connect_failure, parse_url, tls_context
-from gateway.mqtt.pending import PendingCount
+from gateway.mqtt.pending import MAX_PENDING_BYTES, PendingCount
+from gateway.mqtt.session import client_id, twin_hint, wanted_filters
 from gateway.mqtt.source import Delivery, Inbox, SourceHealth
 from gateway.settings import BrokerSection
 
 log = structlog.get_logger(__name__)
-
-MAX_PENDING_BYTES = 128 * 1024**2
-"""Bytes as read from the socket that may wait for their commit, per source; above it the socket is not read."""
-
-
-def client_id(settings: BrokerSection, gateway_id: str) -> str:
-    """The MQTT client id, on which the session hangs."""
-    return settings.client_id or f"envgw-{gateway_id}-{settings.name}"
-
-
-def wanted_filters(settings: BrokerSection) -> dict[str, int]:
-    """Topic filter → QoS, each filter once (with the higher QoS), in the order of the configuration."""
-    filters: dict[str, int] = {}
-    for subscription in settings.subscriptions:
-        filters[subscription.topic] = max(subscription.qos, filters.get(subscription.topic, 0))
-    return filters
 
 
 class Mqtt5Source:
@@ -71,7 +56,8 @@ class Mqtt5Source:
         self._expect_session = expect_session
         self._remember = remember or (lambda filters: None)
         self._backoff = Backoff(settings.backoff_max / 1000, rng or random.Random())
-        self._pending = PendingCount(self.health, settings.receive_maximum, MAX_PENDING_BYTES)
+        # Messages of a connection that broke may still wait when the broker delivers them again: twice the window.
+        self._pending = PendingCount(self.health, 2 * settings.receive_maximum + 1, MAX_PENDING_BYTES)
         self._room = asyncio.Event()
         self._connection: Connection | None = None
         self._number = 0
@@ -111,6 +97,8 @@ class Mqtt5Source:
             self._room.clear()
             await self._room.wait()
         self._number += 1
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         connection = Connection(
             health=self.health,
             inbox=inbox,
@@ -140,7 +128,9 @@ class Mqtt5Source:
             self._connection = None
             self.health.connected = self.health.drained = False
             inbox.link(self.name, False)
-        return f"{connection.why} (broker {self.name!r})"
+        reason = f"{connection.why} (broker {self.name!r})"
+        silent = connection.why == BROKER_CLOSED and loop.time() - began < Backoff.STABLE_S
+        return reason + twin_hint(self._client_id) if silent else reason
 
     async def _open(self, connection: Connection) -> str:
         """TCP, TLS, CONNECT, CONNACK, SUBSCRIBE. Returns why it cannot be, or ""."""

@@ -6,20 +6,22 @@ from collections import deque
 
 from gateway.mqtt.source import Delivery, SourceHealth
 
+MAX_PENDING_BYTES = 128 * 1024**2
+"""Bytes as read from the socket that may wait for their commit, per source; above it the socket is not read."""
+
 
 class PendingCount:
     """Bounds what a source may have in the inbox and the pipeline: `limit` messages, `limit_bytes` as read.
 
     The pipeline acknowledges every delivery, in order, also those of connections that are gone; so counting from the
-    left is exact. The bound is twice the Receive Maximum: messages of a connection that broke still wait when
-    the broker delivers them again on the next.
+    left is exact.
     """
 
     __slots__ = ("_chunks", "_health", "bytes", "count", "limit", "limit_bytes")
 
-    def __init__(self, health: SourceHealth, receive_maximum: int, limit_bytes: int) -> None:
+    def __init__(self, health: SourceHealth, limit: int, limit_bytes: int) -> None:
         self._health = health
-        self.limit = 2 * receive_maximum
+        self.limit = limit
         self.limit_bytes = limit_bytes
         self.count = 0
         self.bytes = 0
@@ -49,4 +51,4 @@ class PendingCount:
 
     def full(self) -> bool:
         """Whether no more may be read for now."""
-        return self.count > self.limit or self.bytes > self.limit_bytes
+        return self.count >= self.limit or self.bytes > self.limit_bytes
