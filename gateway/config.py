@@ -4,6 +4,7 @@
     loaded.settings                          what is configured, all paths absolute
     loaded.stations                          the registry's files as plain data with positions (also types, rules)
     problems_in(document, [(path, text)])    what a pure package found wrong in such data → file:line
+    loaded.place(path, text)                 the same for the main file
 
 What is legal is said in `gateway.settings`; how the text is read in `gateway.yamlfile`.
 """
@@ -39,6 +40,23 @@ class ConfigError(EnvgwError):
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Says where a value of the merged data came from: a line of the main file, or a variable."""
+
+    main: Document
+    given: configenv.Overridden
+
+    def problems(self, found: Iterable[tuple[PathTuple, str]]) -> list[Problem]:
+        """`problem` for each."""
+        return [self.problem(path, message) for path, message in found]
+
+    def problem(self, path: PathTuple, message: str) -> Problem:
+        """The problem at `path`: with its line, or named after the variable that gave the value."""
+        variable = self.given.variable(path)
+        return Problem(variable, 0, 0, message) if variable else self.main.problem(path, message)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedConfig:
     """A configuration that was read. `path` is None if there was no file and the built-in defaults are used."""
 
@@ -47,6 +65,11 @@ class LoadedConfig:
     types: tuple[Document, ...]
     stations: tuple[Document, ...]
     rules: tuple[Document, ...]
+    places: Places
+
+    def place(self, path: PathTuple, message: str) -> Problem:
+        """A problem that somebody else found in the main file's data (`("brokers", 0, "url")`), with its line."""
+        return self.places.problem(path, message)
 
 
 def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> LoadedConfig:
@@ -68,7 +91,7 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     data = copy.deepcopy(main.data or {})
     given, wrong = configenv.override(data, Settings, environ, ignore=main.variables)
     data = _tidied(data, Settings)
-    places = _Places(main, given)
+    places = Places(main, given)
     settings, found = _validated(data, folder)
     files, unreadable = _files(data, folder)
     problems = [
@@ -79,27 +102,12 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     ]
     if problems or settings is None:
         raise ConfigError(dict.fromkeys(problems))
-    return LoadedConfig(_absolute(settings, folder), path, files["types"], files["stations"], files["rules"])
+    return LoadedConfig(_absolute(settings, folder), path, files["types"], files["stations"], files["rules"], places)
 
 
 def problems_in(document: Document, found: Iterable[tuple[PathTuple, str]]) -> list[Problem]:
     """Problems found in a document's data, as (path, message) pairs (`devices.problems.ConfigProblem`), with file and line."""
     return [document.problem(path, message) for path, message in found]
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Says where a value of the merged data came from: a line of the main file, or a variable."""
-
-    main: Document
-    given: configenv.Overridden
-
-    def problems(self, found: Iterable[tuple[PathTuple, str]]) -> list[Problem]:
-        return [self._problem(path, message) for path, message in found]
-
-    def _problem(self, path: PathTuple, message: str) -> Problem:
-        variable = self.given.variable(path)
-        return Problem(variable, 0, 0, message) if variable else self.main.problem(path, message)
 
 
 def _validated(data: dict[str, Any], folder: Path) -> tuple[Settings | None, list[tuple[PathTuple, str]]]:

@@ -114,6 +114,13 @@ def test_problems_of_other_packages_are_placed(tmp_path: Path) -> None:
     assert [(problem.line, problem.column) for problem in problems_in(document, found)] == [(5, 9), (2, 5), (1, 1)]
 
 
+def test_problems_of_the_main_file_are_placed(tmp_path: Path) -> None:
+    (tmp_path / "envgw.yaml").write_text("gateway:\n  city: Huế\n")
+    loaded = load(tmp_path / "envgw.yaml", environ={"ENVGW_API__PORT": "1"})
+    assert loaded.place(("gateway", "city"), "bad") == Problem(str(tmp_path / "envgw.yaml"), 2, 3, "bad")
+    assert str(loaded.place(("api", "port"), "bad")) == "ENVGW_API__PORT: bad"
+
+
 class TestEnvironment:
     """`ENVGW_SECTION__KEY` over the file."""
 
