@@ -18,6 +18,8 @@ TimeFormat: TypeAlias = Literal["auto", "iso8601", "epoch_s", "epoch_ms"]
 TimeReader: TypeAlias = Callable[[object], int | str]
 """Raw value → milliseconds, or a text that says why it cannot be read."""
 
+_fromisoformat = datetime.fromisoformat
+
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: times beyond it, and before 1970, are not times."""
 
@@ -93,6 +95,14 @@ def time_reader(form: TimeFormat, zone: tzinfo | None) -> TimeReader:
         return lambda raw: _epoch(raw, 1)
 
     def auto(raw: object) -> int | str:
+        # The fast way for `2026-03-14T02:00:00Z`; every other text, and every doubt, takes the way below.
+        if isinstance(raw, str) and raw[4:5] == "-" and raw[10:11] == "T" and raw[16:17] == ":":
+            try:
+                moment = _fromisoformat(raw)
+            except ValueError:
+                return _unusual_iso(raw, zone)
+            if moment.tzinfo is UTC and moment.year >= 1970:
+                return int(moment.timestamp() * 1000 + 0.5)
         if isinstance(raw, str) and not _EPOCH_TEXT.fullmatch(raw):
             return _iso(raw, zone)
         return _epoch(raw, None)

@@ -1,0 +1,211 @@
+"""(source, topic, payload) → readings of a registered device, or one rejection with its reason. Pure: the core's first step.
+
+    which type speaks on this topic?          routes (the subscriptions, first fit wins)      unknown-topic
+    empty, too large?                                                                         empty, too-large
+    what does it say?                         devices.decoder                                 not-json, wrong-type, …
+    who is it, and may it speak here?         devices.stations                                unknown-device, topic-not-allowed
+    where did it stand at that time?          `Interpreter.lines`, once the time is settled   not-installed
+
+Who speaks is settled before what it says: garbage on a topic that belongs to one device counts for that device, and an
+unregistered device is `unknown-device` whatever its fields hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from devices import registry as registry_data
+from devices.decoder import Levels, legal_device_id
+from devices.device_type import Decode, DeviceType, parse_all
+from devices.loader import catalogue as shipped_catalogue
+from devices.parameters import Catalogue
+from devices.problems import ConfigError, ConfigProblem, did_you_mean
+from devices.reading import Line, RefusedField, Value
+from devices.rejection import Reason, Rejection
+from devices.stations import Device, Registry, Station
+from devices.topics import matcher, topic_problem
+
+_CACHED_TOPICS = 50_000
+_CACHED_TOPIC_CHARACTERS = 256
+"""What is remembered about topics is bounded: beyond it, it is found out again."""
+
+
+class Route(NamedTuple):
+    """What is said on topics that fit `filter`, on broker `source`, is of device type `type`."""
+
+    source: str
+    filter: str
+    type: str
+
+
+class Interpreted(msgspec.Struct, frozen=True, gc=False):
+    """The readings of one message, before time, place and area are settled."""
+
+    device: Device
+    time_ms: int | None
+    """The device's own time; None when it says none that can be read."""
+    values: list[Value]
+    """Of the type's main medium."""
+    extra: list[Value]
+    """Of other media (battery, signal …)."""
+    refused: list[RefusedField]
+
+
+class _Topic:
+    """What is known of one topic on one source."""
+
+    __slots__ = ("decode", "device", "kind", "levels")
+
+    def __init__(self, kind: DeviceType, levels: Levels) -> None:
+        self.kind = kind
+        self.decode: Decode = kind.decode
+        self.levels = levels
+        self.device: Device | None = None
+        """The device that was last found to be allowed here: nearly always the only one."""
+
+
+class Interpreter:
+    """Configured once, then called for each message. Its caches change nothing but speed."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        types: Mapping[str, DeviceType],
+        registry: Registry,
+        routes: Sequence[Route],
+        max_payload: int,
+    ) -> None:
+        self.catalogue = catalogue
+        self.types = dict(types)
+        self.registry = registry
+        self._max_payload = max_payload
+        self._routes = [(route.source, matcher(route.filter), types[route.type]) for route in routes]
+        self._devices = registry.devices
+        self._topics: dict[tuple[str, str], _Topic] = {}
+
+    def interpret(self, source: str, topic: str, payload: bytes, received_ms: int) -> Interpreted | Rejection:
+        """One message. `received_ms` is not used by today's formats; those with relative times (SenML) need it."""
+        known = self._topics.get((source, topic))
+        if known is None:
+            found = self._find(source, topic)
+            if isinstance(found, Rejection):
+                return found
+            known = found
+        if not payload:
+            return self._rejected(known, source, topic, Rejection(Reason.EMPTY, "the payload is empty"))
+        if len(payload) > self._max_payload:
+            what = f"{len(payload)} bytes, at most {self._max_payload} are taken in (limits.max_payload)"
+            return self._rejected(known, source, topic, Rejection(Reason.TOO_LARGE, what))
+        decoded = known.decode(payload, known.levels)
+        if isinstance(decoded, Rejection):
+            return self._rejected(known, source, topic, decoded)
+        device = self._devices.get(decoded.device)
+        if device is None or device is not known.device:
+            refusal = self._admit(known, device, decoded.device, source, topic)
+            if refusal is not None:
+                return refusal
+            assert device is not None
+        return Interpreted(device, decoded.time_ms, decoded.values, decoded.extra, decoded.refused)
+
+    def lines(self, interpreted: Interpreted, event_ms: int) -> tuple[Line, ...] | Rejection:
+        """The readings as lines, at the station and in the area that were right at `event_ms`; `not-installed` when there is none."""
+        device = interpreted.device
+        placement = device.placements[-1]
+        if not placement.from_ms <= event_ms < placement.to_ms:
+            earlier = device.placement_at(event_ms)
+            if earlier is None:
+                return Rejection(Reason.NOT_INSTALLED, f"device {device.id!r} stands at no station at that time", device.id)
+            placement = earlier
+        station = placement.station
+        area = station.areas[0].path if len(station.areas) == 1 else station.area_at(event_ms)
+        kind = self.types[device.type]
+        values, extra = interpreted.values, interpreted.extra
+        if station.spans is not None:
+            values, extra = _regraded(values, station), _regraded(extra, station)
+        if not extra:
+            return (Line(kind.medium, station.id, device.id, area, event_ms, tuple(values)),)
+        media: dict[str, list[Value]] = {kind.medium: values} if values else {}
+        for value in extra:
+            media.setdefault(kind.media[value.parameter], []).append(value)
+        return tuple([Line(medium, station.id, device.id, area, event_ms, tuple(of)) for medium, of in media.items()])
+
+    def unit(self, parameter: str) -> str:
+        """The parameter's unit as people write it (`µg/m³`); empty for an unknown one."""
+        known = self.catalogue.get(parameter)
+        return known.display if known else ""
+
+    def _find(self, source: str, topic: str) -> _Topic | Rejection:
+        problem = topic_problem(topic)
+        if problem is not None:
+            return Rejection(Reason.UNKNOWN_TOPIC, problem)
+        for of, fits, kind in self._routes:
+            if of == source and fits(topic):
+                known = _Topic(kind, tuple(topic.split("/")))
+                if len(topic) <= _CACHED_TOPIC_CHARACTERS:
+                    if len(self._topics) >= _CACHED_TOPICS:
+                        self._topics.clear()
+                    self._topics[source, topic] = known
+                return known
+        return Rejection(Reason.UNKNOWN_TOPIC, f"no subscription of broker {source!r} covers this topic")
+
+    def _admit(self, known: _Topic, device: Device | None, claimed: str, source: str, topic: str) -> Rejection | None:
+        """Why the device may not speak here, or None (which is remembered)."""
+        if device is None:
+            if not legal_device_id(claimed):
+                return Rejection(Reason.NO_DEVICE, f"{claimed[:40]!r} is not a legal device id")
+            return Rejection(Reason.UNKNOWN_DEVICE, f"device {claimed!r} is not in the registry", claimed)
+        if not device.may_speak(source, topic):
+            what = f"device {device.id!r} may not speak on this topic of broker {source!r}"
+            return Rejection(Reason.TOPIC_NOT_ALLOWED, what, device.id)
+        if device.type != known.kind.id:
+            what = f"device {device.id!r} is a {device.type}, but the subscription of this topic says {known.kind.id}"
+            return Rejection(Reason.TOPIC_NOT_ALLOWED, what, device.id)
+        known.device = device
+        return None
+
+    def _rejected(self, known: _Topic, source: str, topic: str, rejection: Rejection) -> Rejection:
+        """A message that cannot be read, with the device that sent it, as far as topic or message tell."""
+        claimed = rejection.device
+        level = known.kind.device_level
+        if claimed is None and level is not None and level < len(known.levels) and legal_device_id(known.levels[level]):
+            claimed = known.levels[level]
+        if claimed is None:
+            owner = self.registry.owner_of(source, topic)
+            return rejection if owner is None else rejection._replace(device=owner.id)
+        refusal = self._admit(known, self._devices.get(claimed), claimed, source, topic)
+        return rejection._replace(device=claimed) if refusal is None else refusal
+
+
+def _regraded(values: list[Value], station: Station) -> list[Value]:
+    """The same values with the flags of a station that has spans of its own."""
+    spans = station.spans or {}
+    return [
+        Value(value.parameter, value.value, spans[value.parameter].flag(value.value)) if value.parameter in spans else value
+        for value in values
+    ]
+
+
+def build_interpreter(core_config: Mapping[str, Any], catalogue: Catalogue | None = None) -> Interpreter:
+    """An interpreter from plain data, as it stands in the journal's `Config` records.
+
+    Keys: `types` (list of device types), `stations` (list of stations), `routes` (list of [source, filter, type]),
+    `max_payload` (bytes), and optionally `timezone` (IANA, of dates in the registry). Others are ignored. Raises ConfigError
+    with every problem and its path.
+    """
+    known = shipped_catalogue() if catalogue is None else catalogue
+    types = parse_all(core_config["types"], known)
+    zone = core_config.get("timezone") or registry_data.DEFAULT_ZONE
+    registry = registry_data.parse(core_config["stations"], types, known, zone)
+    routes = [Route(*route) for route in core_config["routes"]]
+    problems = [
+        ConfigProblem(("routes", index, 2), f"unknown device type {route.type!r}{did_you_mean(route.type, types)}")
+        for index, route in enumerate(routes)
+        if route.type not in types
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return Interpreter(catalogue=known, types=types, registry=registry, routes=routes, max_payload=core_config["max_payload"])
