@@ -91,7 +91,7 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     data = copy.deepcopy(main.data or {})
     given, wrong = configenv.override(data, Settings, environ, ignore=main.variables)
     data = _tidied(data, Settings)
-    places = Places(main, given)
+    places = Places(main._replace(data=None), given)  # without the data: it holds secrets
     settings, found = _validated(data, folder)
     files, unreadable = _files(data, folder)
     problems = [
