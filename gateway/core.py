@@ -112,7 +112,7 @@ class Core:
         elif isinstance(item, Replayed):
             self._replay(index, item, out)
         elif isinstance(item, Command):
-            self.watching.command(item, out)
+            return self.watching.command(item, out) or self.silence.command(item, out)
         return True
 
     # ------------------------------------------------------------------ one message
@@ -172,7 +172,7 @@ class Core:
 
     def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message) -> bool:
         """Semantics B1b; also counts revisions: the same key with another value."""
-        topic = xxhash.xxh3_64_intdigest(message.topic)
+        topic = xxhash.xxh3_64_intdigest(message.topic.encode())
         digest = xxhash.xxh3_64_intdigest(message.payload)
         recent = device.recent
         if device_ms <= device.newest_ms:
@@ -317,6 +317,8 @@ class Core:
 
     def _adopt_registry(self, now_ms: int, out: Outcomes) -> None:
         registry = self.interpreter.registry
+        for source in sorted(self.interpreter.sources):
+            self.state.sources.setdefault(source, SilenceClock(0, now_ms))
         for gone in sorted(set(self.devices) - set(registry.devices)):
             state = self.devices.pop(gone)
             self.silence.decommission(state, now_ms, out)
@@ -330,6 +332,11 @@ class Core:
                 source = device.broker or ""
                 alive = self.silence.clock_of(source).now(now_ms)
                 self.devices[name] = DeviceState(id=name, clock=DeviceClock(), counts=Counts(), alive_s=alive, source=source)
+
+    def unit(self, parameter: str) -> str:
+        """Canonical unit of a parameter, UCUM; empty if the catalogue lacks it."""
+        known = self.interpreter.catalogue.get(parameter)
+        return known.unit if known else ""
 
     def units(self) -> list[str]:
         """Names of all units, in canonical order."""

@@ -62,6 +62,9 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     advice: dict[str, str] = {}
     mode: str = "live"
     """`live`, or `exercise`: every message about it is marked as a drill."""
+    operator: str = ""
+    """Who acknowledged or closed it (reasons `acknowledged`, `closed-by-operator`): a mark beside the state, not a state."""
+    comment: str = ""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

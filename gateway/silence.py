@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from devices.timing import shift as shift_clock
-from gateway.inputs import Message
+from gateway.inputs import Command, Message
 from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.state import DeviceState, SilenceClock, StationState
 from rules import builtin
@@ -165,6 +167,31 @@ class Silence:
             self._say(builtin.DEVICE_SILENT, "", device.id, "resolved", "decommissioned", device.silent_since, now_ms, now_ms, out)
         if device.fault_since is not None:
             self._say(builtin.CLOCK_FAULT, "", device.id, "resolved", "decommissioned", device.fault_since, now_ms, now_ms, out)
+
+    def command(self, item: Command, out: Outcomes) -> bool:
+        """An operator acknowledges an open built-in alert. (It is closed by what it is about, not by hand.)"""
+        kind, _, rest = item.episode.partition("/")
+        what, (group, _, start) = builtin.BUILTINS.get(kind), rest.rpartition("/")
+        if what is None or item.action != "acknowledge" or self._since(kind, group) != start:
+            return False
+        station, device = (group, "") if what is builtin.NEVER_SPOKE else ("", group)
+        if device:
+            found = self._station_of(self._core.devices[device], item.now_ms)
+            station = found.id if found else ""
+        self._say(what, station, device, "firing", "acknowledged", int(start), item.now_ms, item.now_ms, out)
+        out.intents.pop()
+        out.transitions[-1] = msgspec.structs.replace(out.transitions[-1], operator=item.operator, comment=item.comment)
+        return True
+
+    def _since(self, kind: str, group: str) -> str:
+        """Start of the open episode of this kind and group, as text; empty if none is open."""
+        since = None
+        if kind == builtin.NEVER_SPOKE.id and group in self._core.stations:
+            since = self._core.stations[group].never_since
+        elif group in self._core.devices:
+            device = self._core.devices[group]
+            since = device.silent_since if kind == builtin.DEVICE_SILENT.id else device.fault_since
+        return "" if since is None else str(since)
 
     def reschedule_all(self) -> None:
         """After a restore, a clock jump, a link or configuration change: work out every timer again."""

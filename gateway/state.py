@@ -96,6 +96,7 @@ class ParameterState(msgspec.Struct, array_like=True):
     shown_ms: int = 0
     shown_value: float | None = None
     shown_flag: int = 0
+    shown_device: str = ""
 
 
 class StationState(msgspec.Struct, array_like=True):

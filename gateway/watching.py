@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from devices.reading import Flag, Line
 from devices.timing import Stamp
 from gateway.inputs import Command, Message
@@ -81,6 +83,7 @@ class Watching:
                 state = watch.state
                 if line.time_ms >= state.shown_ms:
                     state.shown_ms, state.shown_value, state.shown_flag = line.time_ms, value.value, value.flag
+                    state.shown_device = line.device
                 if event_ms is None or value.flag > Flag.NOT_EVALUATED or value.value is None:
                     continue
                 previous = state.last_ms
@@ -203,7 +206,7 @@ class Watching:
             parameter=watch.parameter,
             value=value,
             flag=flag,
-            unit=self._core.interpreter.unit(watch.parameter),
+            unit=self._core.unit(watch.parameter),
             limit=limit,
             started_ms=started_ms,
             event_ms=event_ms,
@@ -313,22 +316,31 @@ class Watching:
         changes = threshold.close(rule, state, now_ms, reason)
         self._tell(station, watch, rule, state, changes, now_ms, out, value=parameter.value, flag=parameter.flag, device=parameter.device)
 
-    def command(self, item: Command, out: Outcomes) -> None:
-        """An operator closes an episode. (Acknowledging is a mark beside the state: the ledger keeps the command.)"""
-        if item.action != "close":
-            return
+    def command(self, item: Command, out: Outcomes) -> bool:
+        """An operator acknowledges or closes an open episode of a rule. False if no such episode is open."""
         rule_id, _, rest = item.episode.partition("/")
         station_id = rest.partition("/")[0]
         station = self._core.stations.get(station_id)
         rule = self._rules.get(rule_id)
         state = station.rules.get(rule_id) if station else None
         if station is None or rule is None or state is None or state.started is None:
-            return
-        if f"{rule_id}/{station_id}/{state.started}" == item.episode:
+            return False
+        if f"{rule_id}/{station_id}/{state.started}" != item.episode:
+            return False
+        if item.action == "close":
             self._core.snapshots.touch("s:" + station_id)
             self._end(station, rule, state, item.now_ms, "closed-by-operator", out)
             for watch in self._watches[station_id].values():
                 watch.low, watch.high = threshold.quiet_band(watch.pairs)
+            return True
+        watch = self._watches[station_id][rule.parameter]
+        limit = next(level.limit for level in rule.levels if level.severity == state.severity)
+        transition = self._transition(
+            station, watch, rule, "unknown" if state.unknown else "firing", "acknowledged", state.severity, limit, state.started,
+            item.now_ms, item.now_ms, value=watch.state.value, flag=watch.state.flag, device=watch.state.device,
+        )  # fmt: skip
+        out.transitions.append(msgspec.structs.replace(transition, operator=item.operator, comment=item.comment))
+        return True
 
     def jump(self, delta_ms: int) -> None:
         """The clock was stepped: everything pending moves with it (semantics A1)."""
