@@ -82,6 +82,8 @@ class Interpreter:
         self.catalogue = catalogue
         self.types = dict(types)
         self.registry = registry
+        self.sources = frozenset(route.source for route in routes)
+        """Brokers that messages may come from."""
         self._max_payload = max_payload
         self._routes = [(route.source, matcher(route.filter), types[route.type]) for route in routes]
         self._devices = registry.devices
