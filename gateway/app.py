@@ -1,0 +1,348 @@
+"""All parts of the gateway, wired in one place: what there is, in which order it starts, and in which it stops.
+
+    start:  ledger ─▶ core (snapshot + journal) ─▶ lanes ─▶ pipeline ─▶ API ─▶ sources
+    stop:   sources ─▶ inbox drained, last commit, snapshot ─▶ lanes ─▶ API ─▶ ledger
+
+Kept as one long class on purpose: splitting the wiring would hide the flow of data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from devices import loader
+from gateway.api.events import EventHub
+from gateway.clock import Clock
+from gateway.config import LoadedConfig
+from gateway.coreconfig import CoreConfig
+from gateway.delivery import HistoryLane, ReceiverLane
+from gateway.errors import EnvgwError
+from gateway.health import GREEN, RED, YELLOW, HealthPart, overall
+from gateway.history.base import History
+from gateway.history.factory import make_history
+from gateway.inputs import ClockJump, Config, Input, Start
+from gateway.ledger import AsyncLedger, Ledger
+from gateway.metrics import Metrics
+from gateway.mqtt.factory import make_source
+from gateway.mqtt.inbox import SharedInbox
+from gateway.mqtt.source import Source
+from gateway.notify.describe import Describer, ParameterText
+from gateway.notify.factory import make_receiver
+from gateway.notify.log import Listener
+from gateway.outcomes import Outcomes
+from gateway.pipeline import Pipeline
+from gateway.recovery import recover
+from gateway.supervise import Tasks
+from gateway.version import VERSION
+from gateway.view import View
+
+log = structlog.get_logger("gateway")
+
+STOP_S = 10.0
+"""A SIGTERM is answered within this, with everything committed (house rule)."""
+
+HOUSEKEEPING_S = 5.0
+"""How often pruning, gauges and health are brought up to date (real seconds)."""
+
+
+class Gateway:
+    """The data-plane process. `start`, then wait for `stopped`, then `stop`."""
+
+    def __init__(self, loaded: LoadedConfig, config: CoreConfig, *, clock: Clock | None = None, listener: Listener | None = None) -> None:
+        self.settings = settings = loaded.settings
+        self.config = config
+        self.clock = clock or Clock()
+        self.stopped = asyncio.Event()
+        """Set when the gateway must stop (a vital task crashed, or `request_stop`)."""
+        self.failure = ""
+        """Why it stopped by itself; empty for an orderly stop."""
+        data_dir = settings.gateway.data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir = Path(data_dir)
+        self.ledger = AsyncLedger(Ledger(self.data_dir / settings.ledger.file, settings.ledger))
+        try:
+            self.core, self.recovered = recover(self.ledger.ledger)
+        except BaseException:
+            self.ledger.ledger.close()
+            raise
+        tick_s = min(1.0, max(0.05, 15.0 / self.clock.speed))
+        self.inbox = SharedInbox(
+            self.clock, qos0_limit=settings.limits.qos0_queue, max_batch=settings.limits.batch_messages, tick_every_s=tick_s
+        )
+        self.sources: list[Source] = [make_source(broker, gateway_id=settings.gateway.id) for broker in settings.brokers]
+        self.histories: list[History] = [make_history(section, self.data_dir) for section in settings.history]
+        self.describer = describer(config, settings.gateway.timezone)
+        brokers = {broker.name: broker for broker in settings.brokers}
+        self.receivers = [
+            make_receiver(section, describer=self.describer, brokers=brokers, gateway=settings.gateway.id, listener=listener)
+            for section in settings.receivers
+        ]
+        self.metrics = Metrics()
+        self.events = EventHub(
+            buffer=settings.api.event_buffer,
+            units={name: parameter.unit for name, parameter in loader.catalogue().items()},
+            start_ms=self.clock.now_ms(),
+        )
+        self.view = View(self)
+        self.tasks = Tasks(self._vital_crash)
+        self.pipeline = Pipeline(
+            core=self.core,
+            ledger=self.ledger,
+            inbox=self.inbox,
+            sources=self.sources,
+            observer=self,
+            snapshot_every=settings.ledger.snapshot_every,
+        )
+        self.history_lanes: list[HistoryLane] = []
+        self.receiver_lanes: list[ReceiverLane] = []
+        self.api_port: int | None = None
+        self._api: Any = None
+        self._sources_received: dict[str, int] = {}
+        self._shed_seen = 0
+
+    # ------------------------------------------------------------------ start
+
+    async def start(self) -> None:
+        """Bring everything up. Raises EnvgwError (port in use, …); then nothing is left running."""
+        try:
+            await self._first_inputs()
+            await self._start_lanes()
+            self.tasks.start("pipeline", self.pipeline.run, vital=True)
+            self.tasks.start("housekeeping", self._housekeeping)
+            if self.settings.api.enabled:
+                await self._start_api()
+            for source in self.sources:
+                self.tasks.start(f"source {source.name}", lambda source=source: source.run(self.inbox))
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("gateway started", version=VERSION, recovered=self.recovered._asdict(), data=str(self.data_dir), port=self.api_port)
+
+    async def _first_inputs(self) -> None:
+        """Semantics A6: every start, configuration change and clock step is in the journal."""
+        last = self.core.state.last_received_ms
+        now = self.inbox.now_ms()
+        inputs: list[Input] = []
+        if now < last:
+            log.warning("the clock is behind the journal: stepped back while the gateway was down", seconds=(last - now) / 1000)
+            inputs.append(ClockJump(now, now - last))
+        inputs.append(Start(now, VERSION))
+        if self.core.state.config != self.config.digest:
+            inputs.append(Config(now, self.config.digest, self.config.text))
+        outcomes = self.core.step(inputs)
+        await self.ledger.commit(inputs, outcomes)
+        self.pipeline.seq = self.ledger.ledger.head
+
+    async def _start_lanes(self) -> None:
+        wanted = {section.name for section in self.settings.history}
+        for state in await self.ledger.read(lambda ledger: ledger.lane_states()):
+            if state.name not in wanted:
+                log.warning("history lane is not configured any more: it pins the journal no longer", lane=state.name)
+                await self.ledger.write(lambda ledger, name=state.name: ledger.retire_lane(name))
+        for section, history in zip(self.settings.history, self.histories, strict=True):
+            await self.ledger.write(
+                lambda ledger, s=section: ledger.register_lane(s.name, s.kind, required=s.required, quota=s.quota)  # type: ignore[misc]
+            )
+            lane = HistoryLane(history=history, ledger=self.ledger, settings=section, now_ms=self.clock.now_ms)
+            self.history_lanes.append(lane)
+            self.tasks.start(f"history {section.name}", lane.run)
+        names = {section.name for section in self.settings.receivers}
+        for name in await self.ledger.read(lambda ledger: ledger.receivers()):
+            if name not in names:
+                await self.ledger.write(lambda ledger, name=name: ledger.retire_receiver(name))
+        for section, receiver in zip(self.settings.receivers, self.receivers, strict=True):
+            await self.ledger.write(lambda ledger, name=section.name: ledger.register_receiver(name))
+            out = ReceiverLane(receiver=receiver, ledger=self.ledger, settings=section, now_ms=self.clock.now_ms)
+            self.receiver_lanes.append(out)
+            self.tasks.start(f"receiver {section.name}", out.run)
+
+    async def _start_api(self) -> None:
+        # Imported here: fastapi costs a third of a second that a gateway without API need not pay.
+        from gateway.api.app import make_app
+        from gateway.api.server import serve
+
+        self._api = await serve(make_app(self.view), self.settings.api.host, self.settings.api.port)
+        self.api_port = self._api.port
+
+    # ------------------------------------------------------------------ stop
+
+    def request_stop(self) -> None:
+        """Begin an orderly stop (SIGTERM, SIGINT, Ctrl-C). Idempotent."""
+        self.stopped.set()
+
+    def _vital_crash(self, reason: str) -> None:
+        self.failure = reason
+        self.stopped.set()
+
+    async def stop(self) -> None:
+        """Stop in the order of the flow, within `STOP_S`. Idempotent."""
+        await self.tasks.stop(*(f"source {source.name}" for source in self.sources), within_s=2.0)
+        self.inbox.close(drain=not self.pipeline.trouble)
+        pipeline = self.tasks.task("pipeline")
+        if pipeline is not None:
+            _, late = await asyncio.wait([pipeline], timeout=4.0)
+            if late:
+                log.error("the last batch could not be committed; it is not acknowledged, the brokers send it again")
+                await self.tasks.stop("pipeline", within_s=1.0)
+        await self._let_lanes_finish(1.0)
+        await self.tasks.stop(
+            "housekeeping",
+            *(f"history {section.name}" for section in self.settings.history),
+            *(f"receiver {section.name}" for section in self.settings.receivers),
+            within_s=2.0,
+        )
+        self.events.close()
+        if self._api is not None:
+            await self._api.stop()
+            self._api = None
+        for part in (*self.histories, *self.receivers):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await part.close()
+        await self.ledger.close()
+        log.info("gateway stopped")
+
+    async def _let_lanes_finish(self, within_s: float) -> None:
+        """Give lanes that keep up the moment they need; one that is behind goes on from its cursor at the next start."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while loop.time() < deadline and any(lane.health.backlog_lines and not lane.health.reason for lane in self.history_lanes):
+            await asyncio.sleep(0.02)
+
+    # ------------------------------------------------------------------ what was committed
+
+    def committed(self, outcomes: Outcomes, received: dict[str, int], *, step_s: float, commit_s: float) -> None:
+        """Called by the pipeline after each commit."""
+        self.metrics.batch(outcomes, received, step_s, commit_s)
+        if self.events.clients:
+            self.events.publish([*outcomes.lines, *outcomes.transitions])
+
+    async def _housekeeping(self) -> None:
+        while True:
+            await self.ledger.prune(self.clock.now_ms(), most_s=0.5)
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+    # ------------------------------------------------------------------ how it is
+
+    def health_parts(self) -> list[HealthPart]:
+        """Every part with its colour and reason; cheap."""
+        parts = [self._ledger_health()]
+        shed = sum(self.inbox.shed_total.values())
+        if shed > self._shed_seen:
+            self._shed_seen = shed
+        recent = self.inbox.shed_at_ms is not None and self.clock.now_ms() - self.inbox.shed_at_ms < 60_000
+        if recent:
+            parts.append(HealthPart("inbox", RED, f"{shed} QoS 0 messages were shed: subscribe with qos 1, or raise limits.qos0_queue"))
+        for source in self.sources:
+            health = source.health
+            if not health.connected:
+                parts.append(HealthPart(f"source {source.name}", RED, health.reason or "not connected"))
+            elif health.reason:
+                parts.append(HealthPart(f"source {source.name}", YELLOW, health.reason))
+            else:
+                parts.append(HealthPart(f"source {source.name}", GREEN))
+        for lane in self.history_lanes:
+            parts.append(lane.health_part())
+        for out in self.receiver_lanes:
+            parts.append(out.health_part())
+        for state in self.tasks.states.values():
+            if state.reason:
+                parts.append(HealthPart(f"task {state.name}", YELLOW, f"crashed {state.crashes} times: {state.reason}; see the log"))
+        internal = self.core.state.rejected.get("internal", 0)
+        if internal:
+            parts.append(
+                HealthPart("core", YELLOW, f"{internal} messages made the gateway itself stumble: `envgw rejections --reason internal`")
+            )
+        return parts
+
+    def _ledger_health(self) -> HealthPart:
+        if self.pipeline.trouble:
+            return HealthPart("ledger", RED, self.pipeline.trouble)
+        return HealthPart("ledger", GREEN)
+
+    async def status(self) -> dict[str, Any]:
+        """The accounting identity (invariant 2), what waits, what fires, how it is."""
+        state = self.core.state
+        counts = [device.counts for device in self.core.devices.values()] + [state.unknown, state.retired]
+        stored = sum(count.stored for count in counts)
+        duplicate = sum(count.duplicate for count in counts)
+        shed = sum(count.shed for count in counts)
+        open_episodes = await self.ledger.read(lambda ledger: ledger.episodes("open", None, 100_000))
+        return {
+            "received": sum(count.received for count in counts),
+            "stored": stored,
+            "rejected": dict(sorted(state.rejected.items())),
+            "duplicate": duplicate,
+            "shed": shed,
+            "revisions": state.revisions,
+            "readings": state.readings,
+            "pending": {
+                **{lane.name: lane.health.backlog_lines for lane in self.history_lanes},
+                **{lane.name: lane.health.backlog for lane in self.receiver_lanes},
+            },
+            "alerts": {
+                "firing": len(open_episodes),
+                "unknown": sum(1 for episode in open_episodes if episode.latest.state == "unknown"),
+            },
+            "devices": {
+                device.id: {
+                    "received": device.counts.received,
+                    "stored": device.counts.stored,
+                    "rejected": device.counts.rejected,
+                    "duplicate": device.counts.duplicate,
+                    "clock_offset_s": None if device.clock.offset_ms is None else device.clock.offset_ms / 1000,
+                }
+                for device in self.core.devices.values()
+                if device.counts.received
+            },
+            "unknown_devices": {"received": state.unknown.received, "rejected": state.unknown.rejected},
+            "health": str(overall(self.health_parts())),
+            "version": VERSION,
+        }
+
+    def metrics_text(self) -> bytes:
+        """Gauges are brought up to date when somebody asks."""
+        return self.metrics.text()
+
+    def query_history(self) -> History | None:
+        """The history that answers queries: the embedded one if there is one, else the first."""
+        for section, history in zip(self.settings.history, self.histories, strict=True):
+            if section.kind == "duckdb":
+                return history
+        return self.histories[0] if self.histories else None
+
+
+def describer(config: CoreConfig, timezone: str) -> Describer:
+    """Names for texts, from the registry and the catalogue."""
+    registry = config.interpreter.registry
+    return Describer(
+        stations={name: dict(station.name) for name, station in registry.stations.items()},
+        parameters={name: ParameterText(dict(item.name), item.display) for name, item in loader.catalogue().items()},
+        timezone=timezone,
+    )
+
+
+async def run(loaded: LoadedConfig, config: CoreConfig) -> int:
+    """`envgw run`: until SIGTERM or SIGINT; a second signal stops at once. Returns the exit code."""
+    import signal
+
+    gateway = Gateway(loaded, config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, gateway.request_stop)
+    await gateway.start()
+    await gateway.stopped.wait()
+    try:
+        async with asyncio.timeout(STOP_S - 0.5):
+            await gateway.stop()
+    except TimeoutError:
+        log.error("not everything stopped in time; what is not acknowledged comes again")
+        return 1
+    if gateway.failure:
+        raise EnvgwError(f"the gateway stopped by itself: {gateway.failure}")
+    return 0

@@ -1,0 +1,163 @@
+"""From the loaded configuration to the core's: types, registry, topics and rules, checked as a whole, without secrets.
+
+The result is plain data with a digest: it goes into the journal, so that a restart, a replay or a backtest runs under
+exactly the configuration that was valid then. `envgw check` calls the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from devices import loader
+from devices.device_type import parse as parse_type
+from devices.interpret import Interpreter, build_interpreter
+from devices.problems import ConfigError as DataError
+from devices.problems import ConfigProblem, did_you_mean, from_pydantic
+from devices.topics import filter_problem
+from gateway.config import ConfigError, LoadedConfig, problems_in
+from gateway.core import config_digest, config_text
+from gateway.settings import Settings
+from gateway.yamlfile import Document, Problem
+from rules.builtin import BUILTINS
+from rules.model import RuleModel, canonical, check_rules
+
+VERSION = 1
+"""Of the layout of the plain data."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreConfig:
+    """What the core runs with, compiled once (`interpreter`) and as journalled text."""
+
+    plain: Mapping[str, Any]
+    text: str
+    digest: str
+    interpreter: Interpreter
+
+
+def build(loaded: LoadedConfig) -> CoreConfig:
+    """Check everything that the core needs. Raises ConfigError with all problems, each with file and line."""
+    settings = loaded.settings
+    problems: list[Problem] = []
+    types = _types(loaded, problems)
+    stations = _items(loaded.stations, "stations", problems)
+    rules = _rules(loaded.rules, problems)
+    routes = _routes(settings, {str(data.get("id")) for data in types}, loaded, problems)
+    plain = {
+        "version": VERSION,
+        "types": types,
+        "stations": [item for _, _, item in stations],
+        "routes": routes,
+        "rules": canonical(rules),
+        "max_payload": settings.limits.max_payload,
+        "timezone": settings.gateway.timezone,
+        "time": {
+            "ahead_ms": settings.time.accept_ahead,
+            "past_ms": None if settings.time.accept_past == "unlimited" else settings.time.accept_past,
+        },
+    }
+    if problems:
+        raise ConfigError(problems)
+    try:
+        interpreter = build_interpreter(plain)
+    except DataError as error:
+        raise ConfigError([_place(problem, loaded, stations) for problem in error.problems]) from None
+    text = config_text(plain)
+    return CoreConfig(plain=plain, text=text, digest=config_digest(text), interpreter=interpreter)
+
+
+_Placed = tuple[Document, int, Any]
+"""A list entry, the document it stands in and its index there."""
+
+
+def _items(documents: Sequence[Document], key: str, problems: list[Problem]) -> list[_Placed]:
+    """The entries of `key:` of all files, in order, each with its place."""
+    found: list[_Placed] = []
+    for document in documents:
+        data = document.data
+        if not isinstance(data, dict) or not isinstance(data.get(key), list):
+            problems.append(document.problem((), f"the file must be a list under `{key}:`"))
+            continue
+        unknown = [name for name in data if name != key]
+        problems.extend(document.problem((name,), f"unknown key {name!r}{did_you_mean(str(name), [key])}") for name in unknown)
+        found.extend((document, index, item) for index, item in enumerate(data[key]))
+    return found
+
+
+def _types(loaded: LoadedConfig, problems: list[Problem]) -> list[dict[str, Any]]:
+    """Shipped types, and the user's own over them by id."""
+    by_id = dict(loader.shipped_types())
+    for document in loaded.types:
+        data = document.data
+        if not isinstance(data, dict) or "id" not in data:
+            problems.append(document.problem((), "a type file must be a section with `id:`"))
+            continue
+        try:
+            parse_type(data, loader.catalogue())
+        except DataError as error:
+            problems.extend(problems_in(document, [(item.path, item.message) for item in error.problems]))
+            continue
+        by_id[str(data["id"])] = data
+    return [by_id[name] for name in sorted(by_id)]
+
+
+def _rules(documents: Sequence[Document], problems: list[Problem]) -> list[RuleModel]:
+    placed: list[tuple[Document, int, RuleModel]] = []
+    for document, index, item in _items(documents, "rules", problems):
+        try:
+            model = RuleModel.model_validate(item)
+        except ValidationError as error:
+            found = from_pydantic(error, ("rules", index))
+            problems.extend(problems_in(document, [(problem.path, problem.message) for problem in found]))
+            continue
+        if model.id in BUILTINS:
+            problems.append(document.problem(("rules", index, "id"), f"{model.id!r} is the id of a built-in alert: choose another"))
+        placed.append((document, index, model))
+    models = [model for _, _, model in placed]
+    for place, *rest in ((problem.path[1], problem) for problem in check_rules(models, known_parameter=_known_parameter)):
+        document, index, _ = placed[int(place)]
+        problem = rest[0]
+        problems.append(document.problem(("rules", index, *problem.path[2:]), problem.message))
+    return models
+
+
+def _known_parameter(name: str) -> str | None:
+    known = loader.catalogue()
+    return None if name in known else f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}"
+
+
+def _routes(settings: Settings, types: set[str], loaded: LoadedConfig, problems: list[Problem]) -> list[list[str]]:
+    routes = []
+    for place, broker in enumerate(settings.brokers):
+        for index, subscription in enumerate(broker.subscriptions):
+            where = f"brokers.{place}.subscriptions.{index}"
+            topic = subscription.topic
+            if topic.startswith("$share/"):
+                topic = topic.split("/", 2)[2] if topic.count("/") >= 2 else ""
+            complaint = filter_problem(topic)
+            if complaint:
+                problems.append(_in_main(loaded, f"{where}.topic", complaint))
+            if subscription.type not in types:
+                message = f"no device type {subscription.type!r}{did_you_mean(subscription.type, types)}"
+                problems.append(_in_main(loaded, f"{where}.type", message))
+            routes.append([broker.name, topic, subscription.type])
+    return routes
+
+
+def _in_main(loaded: LoadedConfig, where: str, message: str) -> Problem:
+    path = tuple(int(step) if step.isdigit() else step for step in where.split("."))
+    return loaded.place(path, message)
+
+
+def _place(problem: ConfigProblem, loaded: LoadedConfig, stations: Sequence[_Placed]) -> Problem:
+    """Where in the files a problem of the joined data is."""
+    if len(problem.path) >= 2 and problem.path[0] == "stations" and isinstance(problem.path[1], int):
+        document, index, _ = stations[problem.path[1]]
+        return document.problem(("stations", index, *problem.path[2:]), problem.message)
+    if problem.path[:1] == ("stations",) and stations:
+        return stations[0][0].problem((), problem.message)
+    return loaded.place((), str(problem))

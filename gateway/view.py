@@ -1,0 +1,209 @@
+"""What the API shows of the running gateway: implements `gateway.api.view.GatewayView` over core, ledger and histories."""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from gateway.api.events import EventStream, iso
+from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
+from gateway.health import HealthPart
+from gateway.history.base import StoredReading
+from gateway.inputs import Command, Message, Replayed
+from gateway.ledger import Episode, Ledger, StoredRejection
+from gateway.outcomes import Outcomes, Transition
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+REPLAY_AT_ONCE = 500
+"""Rejections submitted before they are waited for."""
+
+
+class View:
+    """See `GatewayView` for what each method promises."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def now_ms(self) -> int:
+        return self._gateway.inbox.now_ms()
+
+    def unit(self, parameter: str) -> str:
+        return self._gateway.core.unit(parameter)
+
+    def health_parts(self) -> Sequence[HealthPart]:
+        return self._gateway.health_parts()
+
+    def metrics_text(self) -> bytes:
+        return self._gateway.metrics_text()
+
+    async def status(self) -> Document:
+        return await self._gateway.status()
+
+    # ------------------------------------------------------------------ stations and readings
+
+    async def stations(self) -> list[Document]:
+        registry = self._gateway.core.interpreter.registry
+        return [self._station(name) for name in sorted(registry.stations)]
+
+    async def station(self, station: str) -> Document:
+        if station not in self._gateway.core.interpreter.registry.stations:
+            raise NotFound(f"no station {station!r} in the registry")
+        return self._station(station)
+
+    def _station(self, name: str) -> Document:
+        core = self._gateway.core
+        entry = core.interpreter.registry.stations[name]
+        state = core.stations.get(name)
+        devices = sorted(core.interpreter.registry.devices_at(name))
+        latest = [
+            {
+                "parameter": parameter,
+                "value": value.shown_value,
+                "unit": core.unit(parameter),
+                "flag": value.shown_flag,
+                "time": iso(value.shown_ms),
+                "device": value.shown_device,
+            }
+            for parameter, value in sorted(state.parameters.items() if state else ())
+            if value.shown_flag
+        ]
+        return {
+            "id": name,
+            "names": dict(entry.name),
+            "area": entry.area,
+            "latitude": entry.lat,
+            "longitude": entry.lon,
+            "media": [entry.medium],
+            "devices": devices,
+            "latest": latest,
+        }
+
+    def readings(
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+    ) -> AsyncIterator[StoredReading]:
+        if station is not None and station not in self._gateway.core.interpreter.registry.stations:
+            raise NotFound(f"no station {station!r} in the registry")
+        history = self._gateway.query_history()
+        if history is None:
+            raise NotFound("no history that can be asked is configured (`history:`)")
+        return history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms)
+
+    # ------------------------------------------------------------------ alerts
+
+    async def alerts(self, *, state: AlertState, station: str | None, since_ms: int | None, limit: int) -> list[Document]:
+        wanted = None if state == "all" else state
+        found = await self._gateway.ledger.read(lambda ledger: ledger.episodes(wanted, since_ms, limit if station is None else 10_000))
+        return [alert(episode) for episode in found if station in (None, episode.latest.station)][:limit]
+
+    async def alert(self, episode: str) -> Document:
+        found = await self._gateway.ledger.read(lambda ledger: ledger.episode(episode))
+        if found is None:
+            raise NotFound(f"no alert {episode!r}")
+        return {**alert(found), "transitions": [transition(item) for item in found.history]}
+
+    async def command(self, *, action: Literal["acknowledge"], episode: str, operator: str, comment: str) -> Document:
+        found = await self._gateway.ledger.read(lambda ledger: ledger.episode(episode))
+        if found is None:
+            raise NotFound(f"no alert {episode!r}")
+        inbox = self._gateway.inbox
+        done = inbox.submit(Command(inbox.now_ms(), action, episode, operator, comment))
+        outcomes = await done
+        assert isinstance(outcomes, Outcomes)
+        if not any(item.episode == episode and item.operator == operator for item in outcomes.transitions):
+            raise Conflict(f"alert {episode!r} is not open any more")
+        return await self.alert(episode)
+
+    # ------------------------------------------------------------------ rejections
+
+    async def rejections(self, *, reason: str | None, device: str | None, since_ms: int | None, limit: int) -> list[Document]:
+        found = await self._gateway.ledger.read(lambda ledger: deque(ledger.rejections(reason, device, since_ms, None), maxlen=limit))
+        return [rejection(item) for item in reversed(found)]
+
+    async def replay(self, *, reason: str | None, device: str | None, limit: int) -> Document:
+        """Oldest first, in slices: what is stored leaves the list, what is refused again stays on it."""
+
+        def matching(ledger: Ledger) -> list[int]:
+            return [item.id for item in ledger.rejections(reason, device, None, None)]
+
+        numbers = await self._gateway.ledger.read(matching)
+        inbox = self._gateway.inbox
+        stored = 0
+        tried = numbers[:limit]
+        for start in range(0, len(tried), REPLAY_AT_ONCE):
+            part = tried[start : start + REPLAY_AT_ONCE]
+            found = await self._gateway.ledger.read(lambda ledger, part=part: [ledger.rejection(number) for number in part])
+            futures = [inbox.submit(_replayed(inbox.now_ms(), item)) for item in found if item is not None]
+            batches: dict[int, Outcomes] = {}
+            for future in futures:
+                outcomes = await future
+                assert isinstance(outcomes, Outcomes)
+                batches[id(outcomes)] = outcomes
+            stored += sum(len(outcomes.replayed) for outcomes in batches.values())
+        return {"replayed": stored, "rejected": len(tried) - stored, "left": len(numbers) - len(tried)}
+
+    def subscribe(self, *, station: str | None, kind: EventKind | None) -> EventStream:
+        return self._gateway.events.subscribe(station=station, kind=kind)
+
+
+def _replayed(now_ms: int, item: StoredRejection) -> Replayed:
+    message = Message(item.received_ms, item.source, item.topic, item.payload, item.qos, item.retain)
+    return Replayed(now_ms, item.id, item.reason, item.device, message)
+
+
+def alert(episode: Episode) -> Document:
+    """`models.Alert` of an episode as the ledger has it."""
+    latest = episode.latest
+    marks = [item for item in episode.history if item.reason == "acknowledged"]
+    mark = marks[-1] if marks else None
+    return {
+        "episode": latest.episode,
+        "rule": latest.rule,
+        "kind": latest.kind,
+        "severity": latest.severity,
+        "state": latest.state,
+        "reason": latest.reason,
+        "station": latest.station,
+        "device": latest.device,
+        "area": latest.area,
+        "parameter": latest.parameter,
+        "value": latest.value,
+        "unit": latest.unit,
+        "limit": latest.limit,
+        "since": iso(latest.started_ms),
+        "time": iso(latest.event_ms),
+        "late": latest.late,
+        "mode": latest.mode,
+        "names": latest.names,
+        "acknowledged_by": mark.operator if mark else None,
+        "acknowledged_at": iso(mark.processed_ms) if mark else None,
+    }
+
+
+def transition(item: Transition) -> Document:
+    """`models.Transition`."""
+    return {
+        "state": item.state,
+        "reason": item.reason,
+        "value": item.value,
+        "flag": item.flag,
+        "time": iso(item.event_ms),
+        "noticed": iso(item.processed_ms),
+    }
+
+
+def rejection(item: StoredRejection) -> dict[str, Any]:
+    """`models.Rejection`."""
+    return {
+        "id": item.id,
+        "time": iso(item.received_ms),
+        "source": item.source,
+        "topic": item.topic,
+        "device": item.device,
+        "reason": item.reason,
+        "detail": item.detail,
+        "payload": base64.b64encode(item.payload).decode(),
+    }
