@@ -62,9 +62,9 @@ class AsyncLedger:
         """Run any reading call in a reader's thread. Exhaust iterators inside `work`."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, work, self.ledger)
 
-    async def commit(self, inputs: Sequence[Input], outcomes: Outcomes, *, now_ms: int) -> int:
+    async def commit(self, inputs: Sequence[Input], outcomes: Outcomes) -> int:
         """See `Ledger.commit`. Wakes the lanes when it is on disk."""
-        seq = await self.write(lambda ledger: ledger.commit(inputs, outcomes, now_ms=now_ms))
+        seq = await self.write(lambda ledger: ledger.commit(inputs, outcomes))
         if seq > self.committed.head:
             self.committed.notify(seq)
         return seq

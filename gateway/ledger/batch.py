@@ -50,7 +50,7 @@ def is_empty(outcomes: Outcomes) -> bool:
     ) and not (outcomes.received or outcomes.stored or outcomes.duplicate or outcomes.shed or outcomes.revisions)
 
 
-def encode(inputs: Sequence[Input], outcomes: Outcomes, before: Totals, now_ms: int, packer: Packer, seeds: dict[str, int]) -> Batch:
+def encode(inputs: Sequence[Input], outcomes: Outcomes, before: Totals, packer: Packer, seeds: dict[str, int]) -> Batch:
     """Encode a batch that follows on `before`. The totals are those after it, rejections kept not yet counted."""
     kept: list[Input] = [inputs[index] for index in outcomes.journal] if len(outcomes.journal) != len(inputs) else list(inputs)
     keys = receipt_keys(kept, seeds)
@@ -70,7 +70,6 @@ def encode(inputs: Sequence[Input], outcomes: Outcomes, before: Totals, now_ms: 
     totals = Totals(
         seq=before.seq + 1,
         last_ms=received(kept[-1]) if kept else before.last_ms,
-        committed_ms=now_ms,
         clock_shift=shift,
         batches=before.batches + (lines is not None),
         lines=before.lines + len(outcomes.lines),

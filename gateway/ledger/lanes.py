@@ -73,6 +73,12 @@ def advance(db: sqlite3.Connection, name: str, upto: int, refused: Sequence[tupl
             "UPDATE lane SET cursor = ?, sum_batches = ?, sum_lines = ?, sum_line_bytes = ? WHERE name = ?",
             (upto, *_sums_at(db, upto), name),
         )
+        # A lane that was parked while this was being written has missed less than was thought.
+        db.execute(
+            "UPDATE lane_gap SET after_seq = ?, sum_lines = (SELECT sum_lines FROM lane WHERE name = ?) "
+            "WHERE lane = ? AND upto_seq IS NULL",
+            (upto, name, name),
+        )
         if refused:
             db.executemany(
                 "INSERT INTO refused_line (lane, upto_seq, at_ms, reason, body) VALUES (?, ?, ?, ?, ?)",

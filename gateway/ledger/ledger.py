@@ -219,7 +219,7 @@ class Ledger(LedgerReader):
         """Number of the last committed batch, 0 in a new ledger."""
         return self._totals.seq
 
-    def commit(self, inputs: Sequence[Input], outcomes: Outcomes, *, now_ms: int) -> int:
+    def commit(self, inputs: Sequence[Input], outcomes: Outcomes) -> int:
         """Write inputs and what came of them, in one transaction, fsynced. Returns the batch's number.
 
         Journalled are the inputs that `outcomes.journal` names. An empty batch (a tick that did nothing) is not
@@ -235,7 +235,7 @@ class Ledger(LedgerReader):
                     "nothing was lost, taking in goes on by itself",
                     disk_full=True,
                 )
-            encoded = batch.encode(inputs, outcomes, self._totals, now_ms, self._packer, self._seeds)
+            encoded = batch.encode(inputs, outcomes, self._totals, self._packer, self._seeds)
             with self._writer.transaction() as db:
                 totals = batch.insert(db, encoded, inputs, outcomes, self._bounds.rejected_max)
             self._totals = totals

@@ -19,8 +19,6 @@ class Totals(NamedTuple):
     seq: int = 0
     last_ms: int = 0
     """When the last journalled input was taken in."""
-    committed_ms: int = 0
-    """The gateway's time at the last commit: tells `status` how long a gateway has been silent."""
     clock_shift: int = 0
     """Sum of all journalled clock jumps, ms: `last_ms - clock_shift` never jumps."""
     batches: int = 0

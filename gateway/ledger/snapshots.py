@@ -30,6 +30,7 @@ class SnapshotWriter:
         self._packer = Packer()
         self._done = False
         with writer.transaction() as db:
+            discard_unfinished(db)  # there is one under way at a time: an older unfinished one was given up
             cursor = db.execute(
                 "INSERT INTO snapshot (seq, config_digest, code_version, schema) VALUES (?, ?, ?, ?)",
                 (seq, config_digest, code_version, schema),
