@@ -76,6 +76,7 @@ class SharedInbox:
         self._links: dict[str, bool] = {}
         self._last_ms = clock.now_ms()
         self._ahead_ms = self._last_ms - clock.monotonic_ms()
+        self._jumps = 0
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._closing = False
@@ -99,10 +100,16 @@ class SharedInbox:
         self._ahead_ms = ahead
         if abs(delta) > JUMP_MS:
             self._last_ms = now
+            self._jumps += 1
             self._append(ClockJump(now, delta))
         elif now > self._last_ms:
             self._last_ms = now
         return self._last_ms
+
+    def tick_ms(self) -> int | None:
+        """Time for a `Tick` behind the batch just taken; None while a `ClockJump` still waits, which must come first."""
+        now = self.now_ms()
+        return None if self._jumps else now
 
     def put(self, deliveries: list[Delivery]) -> None:
         """Queue what one socket read brought, in order; shed the QoS 0 messages above the limit."""
@@ -201,6 +208,8 @@ class SharedInbox:
                     if isinstance(item, Delivery) and not item.message.qos:
                         self._qos0 -= 1
                         self._qos0_bytes -= len(item.message.payload)
+        if self._jumps:
+            self._jumps -= sum(isinstance(item, ClockJump) for item in batch)
         if self._shed:
             # Stamped like the last item before them: receipt times never decrease along the journal (A1).
             now = received(input_of(batch[-1])) if batch else self._last_ms

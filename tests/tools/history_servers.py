@@ -122,8 +122,12 @@ class VictoriaMetrics(_Server):
             "-loggerLevel=WARN",
         ]
 
+    def flush(self) -> None:
+        """Make what was written so far visible, and older than what follows."""
+        self.get("/internal/force_flush")
+
     def export(self, selector: str) -> list[dict[str, Any]]:
         """Series that fit, as `{"metric": labels, "values": […], "timestamps": […]}`; what is just written is flushed first."""
-        self.get("/internal/force_flush")
+        self.flush()
         body = self.get("/api/v1/export", **{"match[]": selector, "reduce_mem_usage": "0"})
         return [json.loads(line) for line in body.splitlines()]

@@ -1,0 +1,85 @@
+"""From the configuration to running sources."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from gateway.mqtt.inbox import Item
+from gateway.mqtt.mqtt5_source import Mqtt5Source
+from gateway.mqtt.paho_source import PahoSource
+from gateway.mqtt.session import SessionMemory, client_id
+from gateway.mqtt.source import Delivery, Source
+from gateway.settings import BrokerSection, Settings
+
+SESSIONS_FILE = "mqtt-sessions.json"
+
+
+def make_source(
+    settings: BrokerSection,
+    *,
+    gateway_id: str,
+    max_payload: int,
+    memory: SessionMemory | None = None,
+    rng: random.Random | None = None,
+) -> Source:
+    """The source of one broker. With `memory` a lost session and topics no longer wanted are noticed across restarts."""
+    client = client_id(settings, gateway_id)
+    known = memory.known(settings, client) if memory is not None else None
+    kind = Mqtt5Source if settings.protocol == "5" else PahoSource
+    return kind(
+        settings,
+        gateway_id=gateway_id,
+        max_payload=max_payload,
+        previous_filters=known or (),
+        expect_session=known is not None,
+        remember=memory.remember(settings, client) if memory is not None else None,
+        rng=rng,
+    )
+
+
+def make_sources(settings: Settings, *, data_dir: Path) -> dict[str, Source]:
+    """All configured brokers' sources by name; `data_dir` keeps the memory of their sessions."""
+    memory = SessionMemory(data_dir / SESSIONS_FILE)
+    return {
+        broker.name: make_source(broker, gateway_id=settings.gateway.id, max_payload=settings.limits.max_payload, memory=memory)
+        for broker in settings.brokers
+    }
+
+
+def acknowledge_all(sources: Mapping[str, Source], items: Iterable[Item]) -> None:
+    """After the commit: give each source its deliveries of this batch back, in their order."""
+    by_source: dict[str, list[Delivery]] = {}
+    for item in items:
+        if isinstance(item, Delivery):
+            by_source.setdefault(item[0].source, []).append(item)
+    for name, deliveries in by_source.items():
+        source = sources.get(name)
+        if source is not None:
+            source.acknowledge(deliveries)
+
+
+def check_shares(settings: BrokerSection, *, has_rules: bool) -> list[str]:
+    """What is wrong with the `$share` filters of one broker, in words (semantics B3); empty if nothing is.
+
+    A shared subscription deals the messages of one station out over several gateways: none of them sees the whole
+    series, so windows, timers and silence are wrong in each. (A share partitioned by topic, where each gateway has
+    filters of its own, needs no `$share` at all: that is what to write instead.)
+    """
+    problems = []
+    for subscription in settings.subscriptions:
+        if not subscription.topic.startswith("$share/"):
+            continue
+        parts = subscription.topic.split("/", 2)
+        where = f"broker {settings.name!r}, topic {subscription.topic!r}"
+        if len(parts) < 3 or not parts[1] or not parts[2] or "+" in parts[1] or "#" in parts[1]:
+            problems.append(f"{where}: write $share/GROUP/FILTER, with a group name without + and #")
+        elif settings.protocol != "5":
+            problems.append(f"{where}: $share needs MQTT 5; write protocol: 5, or the plain filter {parts[2]!r}")
+        elif has_rules:
+            problems.append(
+                f"{where}: a shared subscription splits a station's readings over gateways, so alert rules would be wrong; "
+                f"write the plain filter {parts[2]!r} and give each gateway stations (topics) of its own, or configure no rules"
+            )
+    return problems
