@@ -28,9 +28,10 @@ from gateway.history.factory import make_history
 from gateway.inputs import ClockJump, Config, Input, Start
 from gateway.ledger import AsyncLedger, Ledger
 from gateway.metrics import Metrics
-from gateway.mqtt.factory import make_source
+from gateway.mqtt.factory import make_sources
 from gateway.mqtt.inbox import SharedInbox
 from gateway.mqtt.source import Source
+from gateway.notify.base import Receiver
 from gateway.notify.describe import Describer, ParameterText
 from gateway.notify.factory import make_receiver
 from gateway.notify.log import Listener
@@ -74,7 +75,7 @@ class Gateway:
         self.inbox = SharedInbox(
             self.clock, qos0_limit=settings.limits.qos0_queue, max_batch=settings.limits.batch_messages, tick_every_s=tick_s
         )
-        self.sources: list[Source] = [make_source(broker, gateway_id=settings.gateway.id) for broker in settings.brokers]
+        self.sources: list[Source] = list(make_sources(settings, data_dir=self.data_dir).values())
         self.histories: list[History] = [make_history(section, self.data_dir) for section in settings.history]
         self.describer = describer(config, settings.gateway.timezone)
         brokers = {broker.name: broker for broker in settings.brokers}
@@ -139,27 +140,30 @@ class Gateway:
         self.pipeline.seq = self.ledger.ledger.head
 
     async def _start_lanes(self) -> None:
-        wanted = {section.name for section in self.settings.history}
-        for state in await self.ledger.read(lambda ledger: ledger.lane_states()):
-            if state.name not in wanted:
-                log.warning("history lane is not configured any more: it pins the journal no longer", lane=state.name)
-                await self.ledger.write(lambda ledger, name=state.name: ledger.retire_lane(name))
-        for section, history in zip(self.settings.history, self.histories, strict=True):
-            await self.ledger.write(
-                lambda ledger, s=section: ledger.register_lane(s.name, s.kind, required=s.required, quota=s.quota)  # type: ignore[misc]
-            )
+        histories, receivers = self.settings.history, self.settings.receivers
+
+        def register(ledger: Ledger) -> list[str]:
+            gone = [state.name for state in ledger.lane_states() if state.name not in {section.name for section in histories}]
+            for name in gone:
+                ledger.retire_lane(name)
+            for section in histories:
+                ledger.register_lane(section.name, section.kind, required=section.required, quota=section.quota)
+            for name in set(ledger.receivers()) - {section.name for section in receivers}:
+                ledger.retire_receiver(name)
+            for section in receivers:
+                ledger.register_receiver(section.name)
+            return gone
+
+        for name in await self.ledger.write(register):
+            log.warning("history lane is not configured any more: it pins the journal no longer", lane=name)
+        for section, history in zip(histories, self.histories, strict=True):
             lane = HistoryLane(history=history, ledger=self.ledger, settings=section, now_ms=self.clock.now_ms)
             self.history_lanes.append(lane)
-            self.tasks.start(f"history {section.name}", lane.run)
-        names = {section.name for section in self.settings.receivers}
-        for name in await self.ledger.read(lambda ledger: ledger.receivers()):
-            if name not in names:
-                await self.ledger.write(lambda ledger, name=name: ledger.retire_receiver(name))
-        for section, receiver in zip(self.settings.receivers, self.receivers, strict=True):
-            await self.ledger.write(lambda ledger, name=section.name: ledger.register_receiver(name))
-            out = ReceiverLane(receiver=receiver, ledger=self.ledger, settings=section, now_ms=self.clock.now_ms)
+            self.tasks.start(f"history {lane.name}", lane.run)
+        for section_, receiver in zip(receivers, self.receivers, strict=True):
+            out = ReceiverLane(receiver=receiver, ledger=self.ledger, settings=section_, now_ms=self.clock.now_ms)
             self.receiver_lanes.append(out)
-            self.tasks.start(f"receiver {section.name}", out.run)
+            self.tasks.start(f"receiver {out.name}", out.run)
 
     async def _start_api(self) -> None:
         # Imported here: fastapi costs a third of a second that a gateway without API need not pay.
@@ -200,7 +204,8 @@ class Gateway:
         if self._api is not None:
             await self._api.stop()
             self._api = None
-        for part in (*self.histories, *self.receivers):
+        parts: list[History | Receiver] = [*self.histories, *self.receivers]
+        for part in parts:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await part.close()
@@ -273,6 +278,7 @@ class Gateway:
         duplicate = sum(count.duplicate for count in counts)
         shed = sum(count.shed for count in counts)
         open_episodes = await self.ledger.read(lambda ledger: ledger.episodes("open", None, 100_000))
+        lanes = await self.ledger.read(lambda ledger: ledger.lane_states())
         return {
             "received": sum(count.received for count in counts),
             "stored": stored,
@@ -282,7 +288,7 @@ class Gateway:
             "revisions": state.revisions,
             "readings": state.readings,
             "pending": {
-                **{lane.name: lane.health.backlog_lines for lane in self.history_lanes},
+                **{lane.name: lane.backlog_lines for lane in lanes},
                 **{lane.name: lane.health.backlog for lane in self.receiver_lanes},
             },
             "alerts": {
@@ -321,8 +327,11 @@ def describer(config: CoreConfig, timezone: str) -> Describer:
     """Names for texts, from the registry and the catalogue."""
     registry = config.interpreter.registry
     return Describer(
-        stations={name: dict(station.name) for name, station in registry.stations.items()},
-        parameters={name: ParameterText(dict(item.name), item.display) for name, item in loader.catalogue().items()},
+        stations={name: {str(key): text for key, text in station.name.items()} for name, station in registry.stations.items()},
+        parameters={
+            name: ParameterText({str(key): text for key, text in item.name.items()}, item.display)
+            for name, item in loader.catalogue().items()
+        },
         timezone=timezone,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.api.events import EventStream, iso
@@ -135,8 +136,8 @@ class View:
         tried = numbers[:limit]
         for start in range(0, len(tried), REPLAY_AT_ONCE):
             part = tried[start : start + REPLAY_AT_ONCE]
-            found = await self._gateway.ledger.read(lambda ledger, part=part: [ledger.rejection(number) for number in part])
-            futures = [inbox.submit(_replayed(inbox.now_ms(), item)) for item in found if item is not None]
+            found = await self._gateway.ledger.read(partial(_rejections, part))
+            futures = [inbox.submit(_replayed(inbox.now_ms(), item)) for item in found]
             batches: dict[int, Outcomes] = {}
             for future in futures:
                 outcomes = await future
@@ -147,6 +148,10 @@ class View:
 
     def subscribe(self, *, station: str | None, kind: EventKind | None) -> EventStream:
         return self._gateway.events.subscribe(station=station, kind=kind)
+
+
+def _rejections(numbers: Sequence[int], ledger: Ledger) -> list[StoredRejection]:
+    return [item for item in map(ledger.rejection, numbers) if item is not None]
 
 
 def _replayed(now_ms: int, item: StoredRejection) -> Replayed:
