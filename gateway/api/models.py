@@ -1,0 +1,175 @@
+"""Shapes of what the API takes and gives, for the OpenAPI document. Answers are not validated again on their way out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Time = str
+Colour = Literal["green", "yellow", "red"]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(description="`about:blank`: the status says it all.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="HTTP status.")
+    detail: str = Field(description="What is wrong, and what to do.")
+
+
+class HealthPart(BaseModel):
+    """One part of the gateway."""
+
+    name: str = Field(description="`ledger`, `disk`, `core`, `source <name>`, `history <name>`, `receiver <name>`.")
+    colour: Colour
+    reason: str = Field(description="What is wrong, where, and what to do; empty when green.")
+
+
+class Readiness(BaseModel):
+    """Whether the gateway does its duty."""
+
+    health: Colour = Field(description="The worst part's colour.")
+    ready: bool = Field(description="False when red.")
+    parts: list[HealthPart] = Field(description="What is wrong comes first.")
+
+
+class OpenAlerts(BaseModel):
+    """How many alerts are open."""
+
+    firing: int = Field(description="Open alerts, those whose data stopped included.")
+    unknown: int = Field(description="Of these: data stopped, last known firing.")
+
+
+class Status(BaseModel):
+    """The accounting: `received = stored + sum(rejected) + duplicate + shed`."""
+
+    received: int = Field(description="Messages taken in.")
+    stored: int = Field(description="Messages with at least one reading stored.")
+    rejected: dict[str, int] = Field(description="Messages rejected and not yet replayed, by reason.")
+    duplicate: int = Field(description="Messages that were there already.")
+    shed: int = Field(description="QoS 0 messages dropped at the inbox limit.")
+    pending: dict[str, int] = Field(description="What waits, by lane (history or receiver).")
+    alerts: OpenAlerts
+    health: Colour
+
+
+class Latest(BaseModel):
+    """The newest reading of a parameter at a station."""
+
+    parameter: str
+    value: float | None = Field(description="In the canonical unit; null when missing.")
+    unit: str = Field(description="UCUM code.")
+    flag: int = Field(description="QARTOD: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing.")
+    time: Time = Field(description="When it was measured.")
+    device: str
+
+
+class Station(BaseModel):
+    """A place where something is measured."""
+
+    id: str
+    names: dict[str, str] = Field(description="Name by language (`vi`, `en`).")
+    area: str
+    latitude: float | None
+    longitude: float | None
+    media: list[str] = Field(description="`air`, `water`.")
+    devices: list[str]
+    latest: list[Latest]
+
+
+class Reading(BaseModel):
+    """One line of the answer (JSON Lines) or one row (CSV)."""
+
+    time: Time
+    station: str
+    device: str
+    area: str
+    medium: str
+    parameter: str
+    value: float | None
+    unit: str
+    flag: int
+
+
+class Alert(BaseModel):
+    """An episode: one alert from its beginning to its end."""
+
+    episode: str = Field(description="Identity: rule/group/start.")
+    rule: str
+    kind: str
+    severity: Literal["info", "warning", "critical"]
+    state: Literal["firing", "unknown", "resolved"] = Field(description="unknown: data stopped, last known firing.")
+    reason: str
+    station: str
+    device: str
+    area: str
+    parameter: str
+    value: float | None
+    unit: str
+    limit: float | None
+    since: Time = Field(description="When it began.")
+    time: Time = Field(description="When it last changed.")
+    late: bool = Field(description="It was over before the gateway learnt of it; nobody was told.")
+    mode: str
+    names: dict[str, str]
+    acknowledged_by: str | None
+    acknowledged_at: Time | None
+
+
+class Transition(BaseModel):
+    """One change of an alert."""
+
+    state: str
+    reason: str
+    value: float | None
+    flag: int | None
+    time: Time = Field(description="When it happened at the station.")
+    noticed: Time = Field(description="When the gateway learnt of it.")
+
+
+class AlertHistory(Alert):
+    """An alert with everything that happened to it."""
+
+    transitions: list[Transition]
+
+
+class Acknowledgement(BaseModel):
+    """Somebody takes care."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operator: str = Field(min_length=1, max_length=100, description="Who.")
+    comment: str = Field("", max_length=2000, description="What is being done.")
+
+
+class Rejection(BaseModel):
+    """A message that was not taken in."""
+
+    id: int
+    time: Time = Field(description="When it arrived.")
+    source: str
+    topic: str
+    device: str = Field(description="Who spoke, as far as known; `?` if not.")
+    reason: str
+    detail: str
+    payload: str = Field(description="The bytes, base64.")
+
+
+class ReplayRequest(BaseModel):
+    """Which rejected messages to take in again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(None, description="Only those rejected for this reason.")
+    device: str | None = Field(None, description="Only those of this device.")
+    limit: int = Field(10_000, ge=1, le=1_000_000, description="At most so many, oldest first.")
+
+
+class ReplayResult(BaseModel):
+    """What came of it."""
+
+    replayed: int = Field(description="Messages now stored.")
+    rejected: int = Field(description="Messages rejected again.")
+    left: int = Field(description="Matching messages not tried because of the limit.")

@@ -1,0 +1,98 @@
+"""Bodies that are sent as they come about: readings as JSON Lines or CSV, and server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import orjson
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from gateway.api.events import EventStream, iso
+from gateway.history.base import StoredReading
+
+COLUMNS = ("time", "station", "device", "area", "medium", "parameter", "value", "unit", "flag")
+_ROWS = 500
+"""Rows a chunk: under a millisecond of the event loop, which belongs to the sensors."""
+
+Encode = Callable[[list[StoredReading]], bytes]
+
+
+async def chunks(first: StoredReading | None, rest: AsyncIterator[StoredReading], encode: Encode, head: bytes) -> AsyncIterator[bytes]:
+    """The body: `head`, then rows in chunks. An error on the way cuts the answer off, so that it cannot pass for whole."""
+    async with aclosing(rest):  # type: ignore[type-var]  # histories answer with generators
+        if head:
+            yield head
+        rows = [] if first is None else [first]
+        async for row in rest:
+            rows.append(row)
+            if len(rows) >= _ROWS:
+                yield encode(rows)
+                rows = []
+                await asyncio.sleep(0)
+        if rows:
+            yield encode(rows)
+
+
+def json_lines(unit: Callable[[str], str]) -> Encode:
+    """One JSON object a line."""
+
+    def encode(rows: list[StoredReading]) -> bytes:
+        return b"".join([orjson.dumps(_document(row, unit), option=orjson.OPT_APPEND_NEWLINE) for row in rows])
+
+    return encode
+
+
+def csv_rows(unit: Callable[[str], str]) -> Encode:
+    """Rows as RFC 4180 has them."""
+
+    def encode(rows: list[StoredReading]) -> bytes:
+        out = io.StringIO()
+        csv.writer(out).writerows([tuple(_document(row, unit).values()) for row in rows])
+        return out.getvalue().encode()
+
+    return encode
+
+
+CSV_HEAD = (",".join(COLUMNS) + "\r\n").encode()
+
+
+def _document(row: StoredReading, unit: Callable[[str], str]) -> dict[str, object]:
+    return {
+        "time": iso(row.time_ms),
+        "station": row.station,
+        "device": row.device,
+        "area": row.area,
+        "medium": row.medium,
+        "parameter": row.parameter,
+        "value": row.value,
+        "unit": unit(row.parameter),
+        "flag": row.flag,
+    }
+
+
+class Streamed(StreamingResponse):
+    """A streaming answer that closes its source when it ends, however it ends: a query must not wait for the garbage collector."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send, then close."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            close = getattr(self.body_iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+
+async def server_sent(stream: EventStream, keep_alive_s: float) -> AsyncIterator[bytes]:
+    """Frames of a stream until it ends; a comment now and then keeps proxies from hanging up."""
+    try:
+        yield b"retry: 3000\n: envgw events\n\n"
+        while (frames := await stream.fetch(keep_alive_s)) is not None:
+            yield frames or b": keep-alive\n\n"
+    finally:
+        stream.close()
