@@ -1,0 +1,216 @@
+"""Writes what is generated in `docs/`: the configuration reference and the JSON Schemas for editors (`make schemas`).
+
+`generated()` gives every file with its text, so that a test can say which is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticUndefined
+
+from devices.device_type import TypeModel
+from devices.registry import StationModel
+from gateway.configmessages import shape
+from gateway.settings import Duration, Settings, Size
+from rules.model import RuleModel
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+_HEAD = """# Configuration
+
+<!-- Made by `make schemas` from gateway/settings.py: change that file, not this one. -->
+
+Everything stands in one YAML file, `--config FILE` (default `./envgw.yaml`; if there is none, the defaults below hold). `envgw check`
+reads it and the files it names, and prints `file:line: what is wrong, and what to write instead`. Editors complete and check it
+with the schemas in [docs/schema](../schema/): put `# yaml-language-server: $schema=…/envgw.schema.json` into the first line.
+
+| Written | Means |
+| --- | --- |
+| `90s` `10m` `2h` `7d` `2w`, `250ms` | a duration; a bare number is seconds |
+| `64KB` `200MB` `10GB` | a size in powers of 1024; a bare number is bytes |
+| `!env NAME` | the value of the environment variable NAME; an error if it is not set or empty |
+| `!file PATH` | the content of a file without its last line end: for secrets |
+| a relative path | from the folder of the configuration file; `ledger.file` and `history.path` from `gateway.data_dir` |
+
+**YAML.** The dialect is YAML 1.2's core schema, made stricter: unquoted `no`, `on`, `007`, `0x1F`, `12:30` and dates are text. Numbers
+that are names (a bucket called `2026`) need quotes. A key given twice, `<<` and unknown tags are errors.
+
+**Environment.** `ENVGW_SECTION__KEY=value` overrides the file: `ENVGW_API__PORT=9000`. Lists and whole sections are written as JSON:
+`ENVGW_GATEWAY__LANGUAGES='["vi"]'`. An item of a list is named by its `name` (with `_` for `-`) or its number from 0:
+`ENVGW_BROKERS__CITY__URL`, `ENVGW_BROKERS__0__URL`. A variable that begins with `ENVGW_` and is no setting is an error, unless the
+file names it in `!env`.
+"""
+
+_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file (relative to `docs/`) and its text."""
+    return {
+        Path("reference/configuration.md"): configuration_page(),
+        Path("schema/envgw.schema.json"): _json(_schema(Settings, "envgw configuration")),
+        Path("schema/stations.schema.json"): _json(_list_schema("stations", StationModel, "envgw registry: stations and their devices")),
+        Path("schema/rules.schema.json"): _json(_list_schema("rules", RuleModel, "envgw alert rules")),
+        Path("schema/type.schema.json"): _json(_schema(TypeModel, "envgw device type")),
+    }
+
+
+def configuration_page() -> str:
+    """One table a section, one row a setting."""
+    parts = [_HEAD]
+    parts += [f"## {title}\n\n{_about(model)}\n\n{_table(model)}" for title, model in sections(Settings)]
+    return "\n".join(parts)
+
+
+def sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """The sections below `model` with their names as in the file: the top level first, `brokers[]` for a list's items."""
+    if not prefix:
+        yield "Top level", model
+    for name, field in model.model_fields.items():
+        kind = shape(field.annotation)
+        inner = kind.section or (shape(kind.item).section if kind.item is not None else None)
+        if inner is not None:
+            title = f"{prefix}{name}" + ("" if kind.section else "[]")
+            yield f"`{title}`", inner
+            yield from sections(inner, f"{title}.")
+
+
+def _about(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = ["| Setting | Type | Default | Meaning |", "| --- | --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        rows.append(f"| `{name}` | {_type(field)} | {_default(field)} | {_cell(field.description or _inner_about(field))} |")
+    return "\n".join(rows) + "\n"
+
+
+def _inner_about(field: FieldInfo) -> str:
+    section = shape(field.annotation).section
+    return _about(section) if section is not None else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _type(field: FieldInfo) -> str:
+    """The type in a reader's words. Durations and sizes are known by their converters, which stand in the field's metadata."""
+    return _words(field.annotation, field.metadata)
+
+
+_CONVERTERS = {get_args(Duration)[1].func: "duration", get_args(Size)[1].func: "size"}
+
+
+def _words(annotation: Any, metadata: typing.Sequence[Any] = ()) -> str:
+    converter = next((_CONVERTERS[item.func] for item in metadata if getattr(item, "func", None) in _CONVERTERS), None)
+    if converter is not None:
+        return converter
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is typing.Annotated:
+        return _words(parts[0], parts[1:])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_words(part) for part in parts if part is not type(None))
+    if origin is list:
+        return f"list of {_words(parts[0])}"
+    if origin is Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    names = {str: "text", int: "whole number", float: "number", bool: "true, false", Path: "path", SecretStr: "secret"}
+    return names[annotation]
+
+
+def _default(field: FieldInfo) -> str:
+    default = field.default
+    if field.is_required() or default is PydanticUndefined:
+        return "**required**"
+    if default is None or default == "":
+        return "none"
+    if isinstance(default, BaseModel):
+        return "see below"
+    if isinstance(default, list):
+        return ", ".join(_item_default(item) for item in default) or "none"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default}`"
+
+
+def _item_default(item: Any) -> str:
+    if not isinstance(item, BaseModel):
+        return f"`{item}`"
+    given = {key: value for key, value in item.model_dump(mode="json").items() if key in item.model_fields_set}
+    return "`{" + ", ".join(f"{key}: {value}" for key, value in given.items()) + "}`"
+
+
+class _AsWritten(GenerateJsonSchema):
+    """Describes values as people write them (`10m`, `pm25 > 100`), where a converter turns them into something else."""
+
+    def function_before_schema(self, schema: Any) -> dict[str, Any]:
+        written = _WRITTEN.get(getattr(schema["function"]["function"], "__name__", ""))
+        if written is None:
+            return super().function_before_schema(schema)
+        return written(super().function_before_schema(schema)) if callable(written) else dict(written)
+
+
+_DURATION = {"type": ["string", "number"], "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)?\s*$", "examples": ["90s", "10m", "2h", "7d"]}
+_SIZE = {"type": ["string", "number"], "pattern": r"^\s*\d+(\.\d+)?\s*([KkMmGgTt]?[Bb])?\s*$", "examples": ["64KB", "200MB", "10GB"]}
+_CONDITION = {"type": "string", "examples": ["pm25 > 100"]}
+_WRITTEN: dict[str, Any] = {
+    "parse_duration": _DURATION,
+    "duration_ms": _DURATION,
+    "parse_size": _SIZE,
+    "_condition": _CONDITION,
+    "_one_shape": lambda schema: {"anyOf": [{"type": "string"}, schema]},  # a station's area: one path, or a list with dates
+}
+"""By the converter's name: what stands in the file. `tests/docs/test_schemas.py` holds every shipped file against it."""
+
+
+def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:
+    return {"$schema": _SCHEMA, **TypeAdapter(model).json_schema(schema_generator=_AsWritten), "title": title}
+
+
+def _list_schema(key: str, model: type[BaseModel], title: str) -> dict[str, Any]:
+    """A file whose only key holds a list of `model`."""
+    inner = TypeAdapter(model).json_schema(schema_generator=_AsWritten)
+    definitions = {**inner.pop("$defs", {}), model.__name__: inner}
+    return {
+        "$schema": _SCHEMA,
+        "title": title,
+        "type": "object",
+        "properties": {key: {"type": "array", "items": {"$ref": f"#/$defs/{model.__name__}"}}},
+        "required": [key],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _json(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def write(docs: Path = DOCS) -> list[Path]:
+    """Write the files that changed; returns them."""
+    changed = []
+    for name, text in generated().items():
+        path = docs / name
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            changed.append(path)
+    return changed
+
+
+if __name__ == "__main__":
+    for path in write():
+        print(path)
