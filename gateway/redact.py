@@ -24,8 +24,9 @@ def parts_of(url: str) -> set[str]:
         if pieces.password:
             found.add(pieces.password)
         candidates = [pieces.username or "", *pieces.path.split("/")]
-        if pieces.scheme not in ("http", "https"):
-            candidates += pieces.netloc.rpartition("@")[2].split(":")
+        host = pieces.netloc.rpartition("@")[2]
+        if pieces.scheme not in ("http", "https") and "." not in host and not host.startswith(("localhost", "[")):
+            found.update([host, *host.split(":")])  # Apprise puts tokens where a host would stand: tgram://BOT:TOKEN/chat
         for key, value in parse_qsl(pieces.query):
             if _TELLING.search(key):
                 found.add(value)
