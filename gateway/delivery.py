@@ -169,7 +169,8 @@ class HistoryLane:
             except Retryable as error:
                 await self._wait(error)
             else:
-                return self._works()
+                self._works()
+                return
 
     async def _write(self, lines: list[Line], upto: int) -> list[RefusedLine]:
         """The very same call until the history has taken it."""

@@ -35,7 +35,7 @@ from gateway.ledger.records import (
     Totals,
     Undelivered,
 )
-from gateway.ledger.schema import MIGRATIONS, migrate, version_of
+from gateway.ledger.schema import MIGRATIONS, look_at, migrate, version_of
 from gateway.outcomes import Intent, Outcomes
 from gateway.settings import LedgerSection
 
@@ -195,6 +195,8 @@ class Ledger(LedgerReader):
         """Connect, bring the schema up to date, read the totals."""
         writer = Writer(path, self._reserve)
         try:
+            if path.exists() and path.stat().st_size:
+                look_at(path)  # before a pragma of ours could change somebody else's file
             with writer.lock:
                 db = writer.reopen()
                 migrate(db, path)

@@ -193,6 +193,15 @@ def version_of(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def look_at(path: Path) -> int:
+    """`version_of` a file without changing anything in it."""
+    db = connect(path, read_only=True)
+    try:
+        return version_of(db, path)
+    finally:
+        db.close()
+
+
 def migrate(db: sqlite3.Connection, path: Path) -> None:
     """Bring the file to the newest schema, one transaction a version: a crash in between leaves the older one."""
     for version in range(version_of(db, path), len(MIGRATIONS)):
