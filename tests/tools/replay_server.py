@@ -151,8 +151,7 @@ class _Subscriber(asyncio.Protocol):
             if room <= 0:
                 return
             part = server._packets[self._sent : self._sent + room]
-            for packet_id, raw, _ in part:
-                self._in_flight.append(packet_id)
+            self._in_flight.extend([packet_id for packet_id, _, _ in part])
             self._transport.write(b"".join([bytes(raw) for _, raw, _ in part]))
             for _, raw, _ in part:
                 raw[0] |= 8  # should it be sent again, then with DUP=1
