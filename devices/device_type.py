@@ -135,7 +135,7 @@ class DeviceType:
     interval_ms: int
     delay_ms: int
     medium: str
-    """The medium of its first field; values of other media travel in `Decoded.extra`."""
+    """The medium of most of its fields; values of other media travel in `Decoded.extra`."""
     media: Mapping[str, str]
     """Parameter → medium, for all its fields."""
     fields: Mapping[str, CompiledField]
@@ -168,7 +168,7 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
             problems.append(ConfigProblem(("fields", key, "parameter"), f"{entry.parameter} is already read from {other!r}"))
     if problems:
         raise ConfigError(problems)
-    medium = next(iter(fields.values())).medium
+    medium = _main_medium(fields)
     return DeviceType(
         id=model.id,
         title=model.title,
@@ -199,6 +199,12 @@ def parse_all(types: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> dict[
     if problems:
         raise ConfigError(problems)
     return known
+
+
+def _main_medium(fields: Mapping[str, CompiledField]) -> str:
+    """By majority, not by position: the journal holds the type as JSON with sorted keys, and must rebuild the same."""
+    media = [field.medium for field in fields.values()]
+    return max(("air", "water", "device"), key=media.count)
 
 
 def _decoder(model: TypeModel, fields: Mapping[str, CompiledField], medium: str) -> Decode:

@@ -84,6 +84,8 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL
 
 
 def _too_deep(payload: bytes) -> Rejection | None:
+    if payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH:
+        return None
     depth = 0
     for found in _BRACKETS.finditer(payload):
         first = found[0][:1]
