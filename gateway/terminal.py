@@ -170,7 +170,7 @@ def _stations(view: DemoView, medium: str, wide: bool) -> Table:
         table.add_column("\n", no_wrap=True, overflow="ellipsis", ratio=3, style="dim")
     for _, heading, _ in _COLUMNS[medium]:
         table.add_column(heading, justify="right", no_wrap=True, width=10 if wide else 8)
-    table.add_column("Tuổi\nage", justify="right", no_wrap=True, width=6)
+    table.add_column("Tuổi\nage", justify="right", no_wrap=True, width=7)
     for station in view.stations:
         if station.medium != medium:
             continue
@@ -219,8 +219,8 @@ def _headings(view: DemoView) -> tuple[Text, Text]:
 
 def _side_by_side(view: DemoView, rows: int) -> RenderableType:
     grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
-    for _ in range(2):
-        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    for ratio in (5, 4):
+        grid.add_column(ratio=ratio, no_wrap=True, overflow="ellipsis")
     grid.add_row(*_headings(view))
     alerts, deliveries = list(_alert_lines(view, rows - 1)), list(_delivery_lines(view, rows - 1))
     for number in range(rows - 1):
@@ -253,9 +253,9 @@ def _alert_lines(view: DemoView, rows: int) -> Iterator[Text]:
         reading = "" if alert.value is None else f" {alert.value:.4g} {alert.unit}"
         yield Text.assemble(
             (f" {alert.severity[:4].upper()} ", _SEVERITY.get(alert.severity, "")),
+            (f" {_clock(alert.since_ms)[6:]}", "dim"),
             f" {alert.station_vi}: {alert.name_vi} · {alert.name_en}{reading}",
             (f"  {_STATES.get(alert.state, alert.state)}", "dim") if alert.state != "firing" else "",
-            (f"  {_clock(alert.since_ms)[6:]}", "dim"),
         )
     if len(shown) < len(view.alerts):
         yield Text(f"… +{len(view.alerts) - len(shown)}", style="dim")

@@ -139,9 +139,7 @@ def _row_reader(path: Path, series_map: SeriesMap) -> Callable[[int, Mapping[str
                 raise ValueError(f"column {station.column!r} names no station")
             time_ms = instant_of(record, last.get(name))
             values = {column.parameter: _value(column, record[column.column], codes) for column, codes in columns}
-            labels = {
-                parameter: text for parameter, column in labelled if (text := _text(record[column])) not in unlabelled
-            }
+            labels = {parameter: text for parameter, column in labelled if (text := _text(record[column])) not in unlabelled}
         except KeyError as error:
             raise ValueError(f"the line ends before column {error.args[0]!r}") from error
         last[name] = time_ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,8 +96,10 @@ def test_uci_reads_the_bom_and_converts_carbon_monoxide_from_milligrams() -> Non
 
 
 def test_uci_runs_through_the_change_to_summer_time() -> None:
-    around = [row.time_ms for row in rows_of("uci-air-2004.csv", "uci-air") if utc("2004-03-27T20:00") < row.time_ms < utc("2004-03-28T12:00")]
-    assert {later - earlier for earlier, later in zip(around, around[1:], strict=False)} == {3_600_000}
+    around = [
+        row.time_ms for row in rows_of("uci-air-2004.csv", "uci-air") if utc("2004-03-27T20:00") < row.time_ms < utc("2004-03-28T12:00")
+    ]
+    assert {later - earlier for earlier, later in itertools.pairwise(around)} == {3_600_000}
 
 
 def test_beijing_reads_split_time_and_compass_points() -> None:
@@ -128,7 +131,11 @@ columns: [{column: x, parameter: pm25, unit: ug/m3}]
 
 @pytest.mark.parametrize(
     ("cell", "says"),
-    [("2024-01-01 10:00,abc", "'abc' is not a number"), ("tomorrow,1", "'tomorrow' is not of the form"), ("2024-01-01 10:00", "ends before column 'x'")],
+    [
+        ("2024-01-01 10:00,abc", "'abc' is not a number"),
+        ("tomorrow,1", "'tomorrow' is not of the form"),
+        ("2024-01-01 10:00", "ends before column 'x'"),
+    ],
 )
 def test_an_unreadable_line_is_named_with_file_and_line(tmp_path: Path, cell: str, says: str) -> None:
     series_map = load_map(write(tmp_path / "mine.yaml", MAP))
@@ -148,7 +155,7 @@ def test_an_hour_that_the_clock_jumped_over_is_refused_and_a_repeated_one_is_rea
         list(read_series(write(tmp_path / "a.csv", "t,x\n2024-03-31 02:30,1\n"), series_map))
     autumn = write(tmp_path / "b.csv", "t,x\n2024-10-27 01:00,1\n2024-10-27 02:00,2\n2024-10-27 02:00,3\n2024-10-27 03:00,4\n")
     times = [row.time_ms for row in read_series(autumn, series_map)]
-    assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == [3_600_000] * 3
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == [3_600_000] * 3
 
 
 def test_parquet_reads_like_csv(tmp_path: Path) -> None:

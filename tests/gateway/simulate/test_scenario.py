@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def test_the_same_seed_gives_the_same_bytes_however_time_is_cut() -> None:
     whole = list(fleet_of(scenario, count=5).messages(START, START + 600 * MINUTE))
     fleet = fleet_of(scenario, count=5)
     edges = [START, START + 1, START + 77_777, START + 100 * MINUTE, START + 100 * MINUTE, START + 599 * MINUTE, START + 600 * MINUTE]
-    cut = [message for since, until in zip(edges, edges[1:], strict=False) for message in fleet.messages(since, until)]
+    cut = [message for since, until in itertools.pairwise(edges) for message in fleet.messages(since, until)]
     assert whole == cut
     assert len(whole) > 5 * 600
     assert whole != list(fleet_of(scenario, count=5, seed=6).messages(START, START + 600 * MINUTE))
@@ -73,7 +74,9 @@ def test_stuck_at_a_value_spike_and_drift() -> None:
     hit = [index for index, (now, was) in enumerate(zip(spiky, true, strict=True)) if now != was]
     assert 2 <= len(hit) <= 30
     assert all(spiky[index] == pytest.approx(10 * true[index], rel=0.02) for index in hit)
-    drifting = pm25(said(fleet_of({"faults": [{"device": "*", "kind": "drift", "parameter": "pm25", "from": "0s", "per_hour": 6}]}), 0, 120))
+    drifting = pm25(
+        said(fleet_of({"faults": [{"device": "*", "kind": "drift", "parameter": "pm25", "from": "0s", "per_hour": 6}]}), 0, 120)
+    )
     assert drifting[-1] - true[-1] == pytest.approx(12, abs=0.25)
 
 
