@@ -29,7 +29,7 @@ NO_AREA = "-"
 _CACHE = 50_000
 """Most tag sets kept encoded; a gateway with more devices only pays for encoding them again."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# InfluxDB 1.6 takes `\\\\,` for a backslash and a comma, VictoriaMetrics for a backslash and the end of the value.
+# InfluxDB 1.6 takes `\\,` for a backslash and a comma, VictoriaMetrics for a backslash and the end of the value.
 _SWALLOWS = re.compile(r"\\(?=[,= \\]|\Z)")
 _TAG_OR_FIELD = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ "})
 _MEASUREMENT = str.maketrans({",": r"\,", " ": r"\ "})
@@ -135,5 +135,5 @@ def _name(what: str, text: str, escapes: dict[int, str] = _TAG_OR_FIELD) -> str:
     if _CONTROL.search(text):
         raise Inexpressible(f"{what} {text!r} holds a control character or half a surrogate pair")
     if _SWALLOWS.search(text):
-        raise Inexpressible(f"{what} {text!r} has a backslash before a comma, equals sign, space, backslash or its end: servers differ in it")
+        raise Inexpressible(f"{what} {text!r} has a backslash at its end or before `,`, `=`, space or backslash: servers differ in it")
     return text.translate(escapes)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from devices.reading import Line
-from gateway.history.base import History
+from gateway.history.base import History, StoredReading
 from gateway.history.factory import make_history
 from gateway.settings import HistorySection
 from tests.tools.history_servers import Influxd, VictoriaMetrics
@@ -50,6 +50,9 @@ class Backend(ABC):
 
     def history(self) -> History:
         return make_history(self.section, self.data_dir)
+
+    async def settle(self) -> None:  # noqa: B027  (most have nothing to settle)
+        """Between a point and its revision: what a second of time does to a server that gathers before it stores."""
 
     @abstractmethod
     async def stored(self, history: History) -> Stored:
@@ -114,7 +117,11 @@ class InfluxDB27StandIn(Backend):
 
 
 class VictoriaMetricsWriteOnly(Backend):
-    """Media and parameters are joined by `_` in its metric names, so the suite uses media without `_`."""
+    """Media and parameters are joined by `_` in its metric names, so the suite uses media without `_`.
+
+    Of several values at one timestamp it keeps one (`-dedup.minScrapeInterval=1ms`): the newer if it was written after
+    the older was flushed (once a second), else either.
+    """
 
     answers = False
 
@@ -125,6 +132,9 @@ class VictoriaMetricsWriteOnly(Backend):
         self.section = HistorySection.model_validate(
             {"name": "contract", "kind": "influxdb", "api": api, "url": server.url, "bucket": bucket}
         )
+
+    async def settle(self) -> None:
+        self.server.flush()
 
     async def stored(self, history: History) -> Stored:
         values: dict[Key, float] = {}
@@ -142,5 +152,5 @@ class VictoriaMetricsWriteOnly(Backend):
         return stored
 
 
-def everything(history: History):  # type: ignore[no-untyped-def]
-    return history.query(station=None, parameters=None, since_ms=-ALWAYS_MS, until_ms=ALWAYS_MS)
+def everything(history: History) -> AsyncGenerator[StoredReading, None]:
+    return cast(AsyncGenerator[StoredReading, None], history.query(station=None, parameters=None, since_ms=-ALWAYS_MS, until_ms=ALWAYS_MS))

@@ -47,6 +47,7 @@ async def test_B1_a_revision_replaces_flag_and_value_and_leaves_the_neighbours(b
     first = [line(station, minute, ("pm25", 10.0 + minute, 1), ("pm10", 20.0, 1)) for minute in range(3)]
     later = [line(station, 1, ("pm25", 99.0, 3))]
     await history.write(first, 1)
+    await backend.settle()
     await history.write(later, 2)
     stored = await backend.stored(history)
     assert stored == expected(first + later)
@@ -62,6 +63,7 @@ async def test_a_missing_value_is_stored_as_its_flag(backend: Backend, history: 
 async def test_a_value_revised_to_missing_is_missing(backend: Backend, history: History, station: str) -> None:
     lines = [line(station, 0, ("pm25", 5.0, 1)), line(station, 0, ("pm25", None, 9))]
     await history.write(lines[:1], 1)
+    await backend.settle()
     await history.write(lines[1:], 2)
     assert await backend.stored(history) == expected(lines)
 
