@@ -81,5 +81,6 @@ def pick(names: Names, language: str) -> str:
 
 def clean(text: str) -> str:
     """Text from outside on one bounded line: control characters (which could forge lines or headers) become blanks."""
-    text = "".join(char if char.isprintable() else " " for char in text[: _LONGEST_NAME + 1])
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text[: _LONGEST_NAME + 1])
     return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

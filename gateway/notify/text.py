@@ -90,10 +90,13 @@ class Text(NamedTuple):
 def render(transition: Transition, describer: Describer, language: str) -> Text:
     """Title and body of a transition; `language` is `vi`, `en` or `both` (Vietnamese first)."""
     if language == "both":
-        first, second = render(transition, describer, "vi"), render(transition, describer, "en")
-        mark = f"[{DRILL}] " if transition.mode == "exercise" else ""
-        return Text(f"{first.title} / {second.title.removeprefix(mark)}", f"{first.body}\n\n{second.body}")
+        return both(render(transition, describer, "vi"), render(transition, describer, "en"))
     return Text(_title(transition, describer, language), "\n".join(_body(transition, describer, language)))
+
+
+def both(vietnamese: Text, english: Text) -> Text:
+    """Two texts of one transition as one; the mark of a drill stands once in the title."""
+    return Text(f"{vietnamese.title} / {english.title.removeprefix(f'[{DRILL}] ')}", f"{vietnamese.body}\n\n{english.body}")
 
 
 def name_of(transition: Transition, language: str) -> str:

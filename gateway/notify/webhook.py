@@ -24,7 +24,7 @@ import orjson
 
 from gateway.errors import Permanent, Retryable
 from gateway.notify.describe import Describer
-from gateway.notify.text import name_of, render
+from gateway.notify.text import both, name_of, render
 from gateway.outcomes import Intent, Transition
 from gateway.redact import Redactor, parts_of, show_host
 from gateway.settings import ReceiverSection
@@ -124,8 +124,8 @@ class WebhookReceiver:
         }
 
     def _annotations(self, transition: Transition) -> dict[str, str]:
-        own = render(transition, self._describer, self._language)
         vietnamese, english = render(transition, self._describer, "vi"), render(transition, self._describer, "en")
+        own = {"vi": vietnamese, "en": english}.get(self._language) or both(vietnamese, english)
         annotations = {
             "summary": own.title,
             "description": own.body,

@@ -102,3 +102,34 @@ def test_loopback() -> None:
 )
 def test_instants(text: str, expected: int) -> None:
     assert parse_instant(text, NOW_MS) == expected
+
+
+async def test_start_serves_where_the_settings_say_and_leaves_the_loop_free() -> None:
+    """Run in a process of its own, where nothing is imported yet: the loop goes on while FastAPI is being loaded."""
+    code = """
+import asyncio, time
+from gateway.api.start import start
+from gateway.settings import ApiSection
+from tests.tools.city import City
+
+async def main():
+    longest, stop = 0.0, False
+    async def beat():
+        nonlocal longest
+        while not stop:
+            begun = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - begun)
+    beating = asyncio.create_task(beat())
+    begun = time.perf_counter()
+    server = await start(City(), ApiSection(port=0))
+    took, stop = time.perf_counter() - begun, True
+    await beating
+    await server.stop()
+    print(server.port > 0, longest < took / 2)
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert out.split() == [b"True", b"True"]
