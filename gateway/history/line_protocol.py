@@ -49,61 +49,57 @@ class Encoder:
 
     def encode(self, lines: Sequence[Line]) -> tuple[list[Line], list[str], list[RefusedLine]]:
         """(lines that could be written, their texts without line end, the others with the reason). Order is kept."""
+        values = [value.value for line in lines for value in line.values]
         try:
             # One call for all numbers of the batch: orjson writes a float (shortest form that reads back equal)
             # five times as fast as repr(); `null` then stands for None, and for NaN and infinity.
-            numbers = orjson.dumps([value.value for line in lines for value in line.values]).decode()[1:-1].split(",")
+            numbers = orjson.dumps(values).decode()[1:-1].split(",") if values else []
         except TypeError:  # an integer beyond 64 bits somewhere: find out where
+            return self._encode_singly(lines)
+        if len(numbers) != len(values):  # a text with a comma where a number is due
             return self._encode_singly(lines)
         good: list[Line] = []
         texts: list[str] = []
         refused: list[RefusedLine] = []
-        position = 0
+        tags, fields = self._tags, self._fields
+        end = 0
         for line in lines:
-            values = line.values
-            end = position + len(values)
+            start, end = end, end + len(line.values)
             try:
-                texts.append(self._text(line, numbers[position:end]))
+                key = (line.medium, line.station, line.device, line.area)
+                text = tags.get(key) or self._remember_tags(key)
+                parts: list[str] = []
+                for value, number in zip(line.values, numbers[start:end]):  # noqa: B905  (equal by construction; strict= costs)
+                    named = fields.get((value.parameter, value.flag)) or self._remember_field(value.parameter, value.flag)
+                    if number != _NULL:
+                        parts.append(f"{named[0]}{number},{named[1]}")
+                    elif value.value is None:
+                        parts.append(named[1])
+                    else:
+                        raise Inexpressible(f"{value.parameter} is {value.value}: only finite numbers can be stored")
+                if not parts:
+                    raise Inexpressible("the line has no values")
+                texts.append(f"{text}{','.join(parts)} {line.time_ms}")
                 good.append(line)
             except Inexpressible as error:
                 refused.append(RefusedLine(line, str(error)))
-            position = end
         return good, texts, refused
 
     def _encode_singly(self, lines: Sequence[Line]) -> tuple[list[Line], list[str], list[RefusedLine]]:
+        """The same for a batch in which something is no number at all."""
         good: list[Line] = []
         texts: list[str] = []
         refused: list[RefusedLine] = []
         for line in lines:
-            try:
-                texts.append(self._text(line, [orjson.dumps(value.value).decode() for value in line.values]))
-                good.append(line)
-            except Inexpressible as error:
-                refused.append(RefusedLine(line, str(error)))
-            except TypeError as error:
-                refused.append(RefusedLine(line, f"a value cannot be written as a number: {error}"))
+            odd = next((value for value in line.values if not _is_number(value.value)), None)
+            if odd is not None:
+                refused.append(RefusedLine(line, f"{odd.parameter} is {odd.value!r}, which cannot be stored as a number"))
+                continue
+            its_good, its_texts, its_refused = self.encode([line])
+            good += its_good
+            texts += its_texts
+            refused += its_refused
         return good, texts, refused
-
-    def _text(self, line: Line, numbers: list[str]) -> str:
-        key = (line.medium, line.station, line.device, line.area)
-        text = self._tags.get(key)
-        if text is None:
-            text = self._remember_tags(key)
-        fields = self._fields
-        parts: list[str] = []
-        for value, number in zip(line.values, numbers):  # noqa: B905  (the same length by construction; strict= costs)
-            named = fields.get((value.parameter, value.flag))
-            if named is None:
-                named = self._remember_field(value.parameter, value.flag)
-            if number != _NULL:
-                parts.append(f"{named[0]}{number},{named[1]}")
-            elif value.value is None:
-                parts.append(named[1])
-            else:
-                raise Inexpressible(f"{value.parameter} is {value.value}: only finite numbers can be stored")
-        if not parts:
-            raise Inexpressible("the line has no values")
-        return f"{text}{','.join(parts)} {line.time_ms}"
 
     def _remember_tags(self, key: tuple[str, str, str, str]) -> str:
         medium, station, device, area = key
@@ -126,6 +122,10 @@ class Encoder:
             self._fields.clear()
         self._fields[parameter, flag] = found = (f"{name}=", f"{name}_qc={int(flag)}i")
         return found
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**64)
 
 
 def _name(what: str, text: str, escapes: dict[int, str] = _TAG_OR_FIELD) -> str:
