@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 from devices.reading import Line
 from gateway.inputs import Input
@@ -61,7 +62,7 @@ class LedgerReader:
         """Release connections; idempotent."""
         self._readers.close()
 
-    def __enter__(self) -> LedgerReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -130,11 +130,11 @@ def _journal_free(db: sqlite3.Connection, bounds: Bounds, now_ms: int, totals: T
     slowest = db.execute("SELECT min(cursor) FROM lane WHERE required OR NOT parked").fetchone()[0]
     allowed = min(int(snapshot), int(slowest) if slowest is not None else totals.seq)
     free = 0
-    for seq, last_ms, size in db.execute(
-        f"SELECT seq, last_ms, sum_journal_bytes FROM batch WHERE seq <= ? ORDER BY seq LIMIT {_WINDOW}", (allowed,)
+    for seq, last_ms, before in db.execute(
+        f"SELECT seq, last_ms, sum_journal_bytes - journal_bytes FROM batch WHERE seq <= ? ORDER BY seq LIMIT {_WINDOW}", (allowed,)
     ):
         # Stops at the first batch that is to be kept: a clock that was once wrong cannot tear a hole.
-        if last_ms >= now_ms - bounds.retention_ms and totals.journal_bytes - size < bounds.max_bytes:
+        if last_ms >= now_ms - bounds.retention_ms and totals.journal_bytes - before <= bounds.max_bytes:
             break
         free = int(seq)
     return free

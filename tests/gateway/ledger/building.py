@@ -41,7 +41,9 @@ def message(number: int, *, ms: int | None = None, **changes: Any) -> Message:
 
 
 def line(number: int) -> Line:
-    return Line("air", f"s{number % 7}", f"d{number % 7}", "hai-chau", T0 + number, (Value("pm25", float(number), 1), Value("no2", None, 9)))
+    return Line(
+        "air", f"s{number % 7}", f"d{number % 7}", "hai-chau", T0 + number, (Value("pm25", float(number), 1), Value("no2", None, 9))
+    )
 
 
 def stored(inputs: Sequence[Input], **changes: Any) -> Outcomes:

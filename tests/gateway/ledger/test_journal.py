@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from tests.gateway.ledger.building import HOUR, T0, fill, ledger, message, store
 TIMES = st.integers(0, 2**42)
 NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
 MESSAGES = st.builds(
-    Message, TIMES, NAMES, NAMES, st.binary(max_size=60), st.sampled_from([0, 1]), st.booleans(), st.booleans(), st.none() | st.integers(1, 65_535), st.booleans()
+    Message, TIMES, NAMES, NAMES, st.binary(max_size=60), st.sampled_from([0, 1]), 
+    st.booleans(), st.booleans(), st.none() | st.integers(1, 65_535), st.booleans(),
 )  # fmt: skip
 INPUTS: st.SearchStrategy[Input] = st.one_of(
     MESSAGES,
@@ -39,7 +41,7 @@ def test_a1_any_cutting_reads_back_the_same_journal(inputs: list[Input], cuts: s
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.db"
         with ledger(path) as opened:
-            for begin, end in zip(edges, edges[1:], strict=False):
+            for begin, end in itertools.pairwise(edges):
                 part = inputs[begin:end]
                 opened.commit(part, Outcomes(journal=list(range(len(part)))))
         with ledger(path) as again:
