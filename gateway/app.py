@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from devices import loader
+from gateway import gauges
 from gateway.api.events import EventHub
+from gateway.api.start import start as start_api
 from gateway.clock import Clock
 from gateway.config import LoadedConfig
 from gateway.coreconfig import CoreConfig
@@ -115,10 +118,11 @@ class Gateway:
             await self._start_lanes()
             self.tasks.start("pipeline", self.pipeline.run, vital=True)
             self.tasks.start("housekeeping", self._housekeeping)
+            self.tasks.start("warm receivers", self._warm_receivers)
             if self.settings.api.enabled:
                 await self._start_api()
             for source in self.sources:
-                self.tasks.start(f"source {source.name}", lambda source=source: source.run(self.inbox))
+                self.tasks.start(f"source {source.name}", partial(source.run, self.inbox))
         except BaseException:
             await self.stop()
             raise
@@ -150,8 +154,8 @@ class Gateway:
                 ledger.register_lane(section.name, section.kind, required=section.required, quota=section.quota)
             for name in set(ledger.receivers()) - {section.name for section in receivers}:
                 ledger.retire_receiver(name)
-            for section in receivers:
-                ledger.register_receiver(section.name)
+            for wanted in receivers:
+                ledger.register_receiver(wanted.name)
             return gone
 
         for name in await self.ledger.write(register):
@@ -166,12 +170,15 @@ class Gateway:
             self.tasks.start(f"receiver {out.name}", out.run)
 
     async def _start_api(self) -> None:
-        # Imported here: fastapi costs a third of a second that a gateway without API need not pay.
-        from gateway.api.app import make_app
-        from gateway.api.server import serve
-
-        self._api = await serve(make_app(self.view), self.settings.api.host, self.settings.api.port)
+        self._api = await start_api(self.view, self.settings.api)
         self.api_port = self._api.port
+
+    async def _warm_receivers(self) -> None:
+        """Import what the first alert would otherwise wait for."""
+        for receiver in self.receivers:
+            warm = getattr(receiver, "warm", None)
+            if warm is not None:
+                await warm()
 
     # ------------------------------------------------------------------ stop
 
@@ -196,6 +203,7 @@ class Gateway:
         await self._let_lanes_finish(1.0)
         await self.tasks.stop(
             "housekeeping",
+            "warm receivers",
             *(f"history {section.name}" for section in self.settings.history),
             *(f"receiver {section.name}" for section in self.settings.receivers),
             within_s=2.0,
@@ -313,6 +321,7 @@ class Gateway:
 
     def metrics_text(self) -> bytes:
         """Gauges are brought up to date when somebody asks."""
+        gauges.update(self)
         return self.metrics.text()
 
     def query_history(self) -> History | None:

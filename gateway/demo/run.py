@@ -7,6 +7,7 @@ from the last journalled time: the demo's clock is not the wall's, and what lies
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections import deque
@@ -107,16 +108,10 @@ async def run_demo(options: DemoOptions) -> int:
 
 def _configure(options: DemoOptions, broker: EmbeddedBroker, port: int) -> LoadedConfig:
     """The demo's configuration with this run's ports and folder."""
-    loaded = load(options.config or demo_file("envgw.yaml"))
-    settings = loaded.settings
-    sections = [item.model_copy(update={"url": broker.gateway_url}) if item.name == "demo" else item for item in settings.brokers]
-    changed = settings.model_copy(
-        update={
-            "gateway": settings.gateway.model_copy(update={"data_dir": options.data}),
-            "brokers": sections,
-            "api": settings.api.model_copy(update={"port": port}),
-        }
-    )
+    chosen = {"ENVGW_GATEWAY__DATA_DIR": str(options.data.absolute()), "ENVGW_API__PORT": str(port)}
+    loaded = load(options.config or demo_file("envgw.yaml"), environ={**os.environ, **chosen})
+    brokers = [item.model_copy(update={"url": broker.gateway_url}) if item.name == "demo" else item for item in loaded.settings.brokers]
+    changed = loaded.settings.model_copy(update={"brokers": brokers})
     return replace(loaded, settings=changed)
 
 

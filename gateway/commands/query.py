@@ -1,0 +1,110 @@
+"""`envgw query`: through the running gateway's API; without one, straight from the configured history."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import BinaryIO, cast
+
+import httpx
+import orjson
+
+from devices.loader import catalogue
+from devices.problems import did_you_mean
+from devices.times import parse_instant as read_instant
+from gateway.api.times import parse_instant
+from gateway.commands.client import Api, NotRunning
+from gateway.errors import EnvgwError
+from gateway.history.base import StoredReading
+from gateway.history.query import Format, query_offline, write_answer
+from gateway.settings import Settings
+
+
+async def write(
+    settings: Settings,
+    station: str | None,
+    parameters: Sequence[str] | None,
+    since: str | None,
+    until: str | None,
+    form: str,
+    out: BinaryIO,
+) -> int:
+    """Write the answer to `out`; returns the number of rows. Raises EnvgwError."""
+    known = catalogue()
+    for name in parameters or ():
+        if name not in known:
+            raise EnvgwError(f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}")
+    rows = _rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
+    return await write_answer(rows, cast(Format, form), out, lambda name: known[name].unit if name in known else "")
+
+
+async def _rows(
+    settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str
+) -> AsyncIterator[StoredReading]:
+    try:
+        async for row in _online(settings, station, parameters, since, until):
+            yield row
+        return
+    except NotRunning:
+        if not settings.history:
+            raise
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    try:
+        since_ms, until_ms = parse_instant(since, now), parse_instant(until, now)
+    except ValueError as error:
+        raise EnvgwError(str(error)) from None
+    section = next((item for item in settings.history if item.kind == "duckdb"), settings.history[0])
+    async for row in query_offline(
+        section, settings.gateway.data_dir, station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms
+    ):
+        yield row
+
+
+async def _online(
+    settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str
+) -> AsyncIterator[StoredReading]:
+    """The API's JSON lines. A relative time is relative to the gateway's clock, which in the demo is not ours."""
+    api = Api(settings)
+    params: dict[str, str] = {"since": since, "until": until, "format": "jsonl"}
+    if station:
+        params["station"] = station
+    if parameters:
+        params["parameter"] = ",".join(parameters)
+    timeout = httpx.Timeout(60.0, connect=2.0)
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=timeout) as client,
+            client.stream("GET", f"{api.base}/api/v1/readings", params=params) as answer,
+        ):
+            if answer.status_code >= 400:
+                body = await answer.aread()
+                raise EnvgwError(_detail(body) or f"the gateway answers {answer.status_code}")
+            async for line in answer.aiter_lines():
+                if line:
+                    yield _reading(orjson.loads(line))
+    except httpx.ConnectError:
+        raise NotRunning(f"no gateway answers at {api.base}") from None
+    except httpx.HTTPError as error:
+        raise EnvgwError(f"the answer of {api.base} broke off: {error or type(error).__name__}. Ask again") from None
+
+
+def _reading(row: dict[str, object]) -> StoredReading:
+    time_ms = read_instant(str(row["time"]), UTC)
+    value = row["value"]
+    return StoredReading(
+        time_ms=time_ms,
+        station=str(row["station"]),
+        device=str(row["device"]),
+        area=str(row["area"]),
+        medium=str(row["medium"]),
+        parameter=str(row["parameter"]),
+        value=None if value is None else float(cast(float, value)),
+        flag=int(cast(int, row["flag"])),
+    )
+
+
+def _detail(body: bytes) -> str:
+    try:
+        return str(orjson.loads(body)["detail"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
