@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
-from itertools import islice
+from itertools import count, islice
 from typing import Protocol
 
 from gateway.clock import Clock
@@ -187,13 +187,11 @@ async def at_rate(fleet: Fleet, rate: float, start_ms: int, stop: asyncio.Event)
 
 
 def _turns(fleet: Fleet, rate: float, start_ms: int) -> Iterator[Outgoing]:
-    # A device that spoke faster than once a millisecond would give two messages one time: then time runs ahead of the rate.
-    step_ms = max(1000.0 / rate, 1.0 / len(fleet.devices))
-    number = 0
-    while True:
-        for device in fleet.devices:
-            yield from fleet.speak(device, start_ms + int(number * step_ms))
-            number += 1
+    for round_number in count():
+        for position, device in enumerate(fleet.devices):
+            number = round_number * len(fleet.devices) + position
+            # A device that spoke more than once a millisecond would repeat a time: then time runs ahead of the rate.
+            yield from fleet.speak(device, start_ms + max(int(number * 1000.0 / rate), round_number))
 
 
 async def _beat(stop: asyncio.Event) -> None:
