@@ -55,6 +55,17 @@ async def test_a_batch_that_is_there_already_is_not_written_again(tmp_path: Path
     assert raw(tmp_path / "history.duckdb", "SELECT time_ms, value FROM reading ORDER BY ALL") == [(T0 + 1, 1.0), (T0 + 2, 1.0)]
 
 
+async def test_B6_a_repeated_batch_names_its_refused_lines_again(history: DuckDBHistory) -> None:
+    """A crash between this commit and the lane's: the list of what was refused is made only then."""
+    batch = [line(1), line(2, float("nan")), line(3, device="")]
+    refused = await history.write(batch, 5)
+    assert [refusal.line for refusal in refused] == batch[1:]
+    assert [refusal.reason for refusal in await history.write(batch, 5)] == [refusal.reason for refusal in refused]
+    await history.write([line(9, device="never seen")], 4)
+    await history.write([line(4, device="new")], 6)
+    assert await values(history) == [(1, 1.0), (4, 1.0)]
+
+
 async def test_the_cursor_survives_and_a_new_ledger_can_rewind_it(tmp_path: Path) -> None:
     first = DuckDBHistory(SECTION, tmp_path)
     await first.write([line(1, 1.0)], 500)
