@@ -136,16 +136,17 @@ class HistoryLane:
         await self._rewind(state)
         while True:
             seen = self._ledger.committed.head
-            batches = await self._ledger.read_lines(state.cursor, self._batch_lines)
-            if not batches:
+            state = self._noted(await self._ledger.lane_state(self.name))
+            if state.backlog_lines == 0:
                 await self._ledger.committed.beyond(seen)
-                state = self._noted(await self._ledger.lane_state(self.name))
-                if 0 < state.backlog_lines < self._batch_lines:
-                    await self._sleep(self._linger_s)
                 continue
-            upto = batches[-1][0]
+            if state.backlog_lines < self._batch_lines:
+                await self._sleep(self._linger_s)
+            batches = await self._ledger.read_lines(state.cursor, self._batch_lines)
+            # Lines that are counted but not there were lost with a damaged file (salvage): step over them.
+            upto = batches[-1][0] if batches else seen
             lines = [line for _, part in batches for line in part]
-            refused = await self._write(lines, upto)
+            refused = await self._write(lines, upto) if lines else []
             state = await self._advance(upto, refused)
             self.health.written_lines += len(lines) - len(refused)
             self.health.refused_lines += len(refused)

@@ -142,6 +142,10 @@ class LedgerReader:
         """Counts of messages since the ledger was made."""
         return queries.totals(self._readers)
 
+    def accounting(self) -> tuple[Totals, dict[str, RejectedCount]]:
+        """`totals` and `rejection_counts` of one instant: the accounting identity holds between them."""
+        return queries.accounting(self._readers)
+
     def rejection_counts(self) -> dict[str, RejectedCount]:
         """Messages rejected by present disposition, by reason: replayed ones are not among them (semantics B4)."""
         return queries.rejected(self._readers)

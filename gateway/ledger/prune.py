@@ -22,6 +22,7 @@ from gateway.ledger.records import PruneReport, Totals
 
 INTENTS_KEPT_MS = 7 * 86_400_000
 _ROWS = 32
+_REACHED = "CASE WHEN l.sum_lines = t.lines THEN t.seq ELSE l.cursor END"  # a lane that lacks no line is at the end
 _WINDOW = 1024
 _VACUUM_PAGES = 64
 
@@ -116,7 +117,7 @@ def _oldest_rows(db: sqlite3.Connection) -> int:
 
 def _lines_free(db: sqlite3.Connection, totals: Totals, journal_free: int) -> int:
     """Up to which batch every lane that is not parked has the lines; without any lane they go with the journal."""
-    lanes, slowest = db.execute("SELECT count(*), min(cursor) FILTER (WHERE required OR NOT parked) FROM lane").fetchone()
+    lanes, slowest = db.execute(f"SELECT count(*), min({_REACHED}) FILTER (WHERE required OR NOT parked) FROM lane l, totals t").fetchone()
     if not lanes:
         return journal_free
     return totals.seq if slowest is None else int(slowest)
@@ -127,7 +128,7 @@ def _journal_free(db: sqlite3.Connection, bounds: Bounds, now_ms: int, totals: T
     snapshot = db.execute("SELECT min(seq) FROM snapshot WHERE finished").fetchone()[0]
     if snapshot is None:
         return 0
-    slowest = db.execute("SELECT min(cursor) FROM lane WHERE required OR NOT parked").fetchone()[0]
+    slowest = db.execute(f"SELECT min({_REACHED}) FROM lane l, totals t WHERE required OR NOT parked").fetchone()[0]
     allowed = min(int(snapshot), int(slowest) if slowest is not None else totals.seq)
     free = 0
     for seq, last_ms, before in db.execute(

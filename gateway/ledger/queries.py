@@ -26,6 +26,16 @@ def rejected(readers: Readers) -> dict[str, RejectedCount]:
     return {reason: RejectedCount(count, forgotten) for reason, count, forgotten in rows}
 
 
+def accounting(readers: Readers) -> tuple[Totals, dict[str, RejectedCount]]:
+    """Totals and rejections of one instant: between two separate answers a batch might be committed."""
+    with readers.connection() as db:
+        db.execute("BEGIN")
+        found = Totals(*db.execute(f"SELECT {', '.join(Totals._fields)} FROM totals").fetchone())
+        rows = db.execute("SELECT reason, rejected, forgotten FROM rejection_total WHERE rejected <> 0 ORDER BY reason").fetchall()
+        db.execute("COMMIT")
+    return found, {reason: RejectedCount(count, forgotten) for reason, count, forgotten in rows}
+
+
 def rejections(
     readers: Readers, reason: str | None, device: str | None, since_ms: int | None, limit: int | None
 ) -> Iterator[StoredRejection]:

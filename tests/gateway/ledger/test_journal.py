@@ -19,7 +19,7 @@ from tests.gateway.ledger.building import HOUR, T0, fill, ledger, message, store
 TIMES = st.integers(0, 2**42)
 NAMES = st.text(st.characters(codec="utf-8"), max_size=12)
 MESSAGES = st.builds(
-    Message, TIMES, NAMES, NAMES, st.binary(max_size=60), st.sampled_from([0, 1]), 
+    Message, TIMES, NAMES, NAMES, st.binary(max_size=60), st.sampled_from([0, 1]),
     st.booleans(), st.booleans(), st.none() | st.integers(1, 65_535), st.booleans(),
 )  # fmt: skip
 INPUTS: st.SearchStrategy[Input] = st.one_of(

@@ -93,6 +93,18 @@ def test_the_journal_is_pruned_to_its_size(tmp_path: Path) -> None:
         assert sum(1 for _ in opened.journal()) == 60 - bounds.first_seq + 1
 
 
+def test_a_lane_that_lacks_no_line_pins_nothing(tmp_path: Path) -> None:
+    """Nothing but rejections for days: no line moves the cursor, the journal goes all the same."""
+    with ledger(tmp_path / "l.db", journal_retention="1h") as opened:
+        opened.register_lane("h", "duckdb", required=True, quota=0)
+        for number in range(5):
+            opened.commit([message(number)], stored([message(number)], lines=[]))
+        snapshot(opened, 5)
+        snapshot(opened, 5)
+        prune(opened, T0 + DAY)
+        assert opened.journal_bounds() is None
+
+
 def test_numbers_go_on_after_everything_was_pruned(tmp_path: Path) -> None:
     with ledger(tmp_path / "l.db", journal_retention="1h") as opened:
         fill(opened, 5)
