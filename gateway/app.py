@@ -279,45 +279,59 @@ class Gateway:
         return HealthPart("ledger", GREEN)
 
     async def status(self) -> dict[str, Any]:
-        """The accounting identity (invariant 2), what waits, what fires, how it is."""
-        state = self.core.state
-        counts = [device.counts for device in self.core.devices.values()] + [state.unknown, state.retired]
-        stored = sum(count.stored for count in counts)
-        duplicate = sum(count.duplicate for count in counts)
-        shed = sum(count.shed for count in counts)
-        open_episodes = await self.ledger.read(lambda ledger: ledger.episodes("open", None, 100_000))
-        lanes = await self.ledger.read(lambda ledger: ledger.lane_states())
-        return {
-            "received": sum(count.received for count in counts),
-            "stored": stored,
-            "rejected": dict(sorted(state.rejected.items())),
-            "duplicate": duplicate,
-            "shed": shed,
-            "revisions": state.revisions,
-            "readings": state.readings,
-            "pending": {
-                **{lane.name: lane.backlog_lines for lane in lanes},
-                **{lane.name: lane.health.backlog for lane in self.receiver_lanes},
-            },
-            "alerts": {
-                "firing": len(open_episodes),
-                "unknown": sum(1 for episode in open_episodes if episode.latest.state == "unknown"),
-            },
-            "devices": {
-                device.id: {
-                    "received": device.counts.received,
-                    "stored": device.counts.stored,
-                    "rejected": device.counts.rejected,
-                    "duplicate": device.counts.duplicate,
-                    "clock_offset_s": None if device.clock.offset_ms is None else device.clock.offset_ms / 1000,
-                }
-                for device in self.core.devices.values()
-                if device.counts.received
-            },
-            "unknown_devices": {"received": state.unknown.received, "rejected": state.unknown.rejected},
-            "health": str(overall(self.health_parts())),
-            "version": VERSION,
+        """The accounting identity (invariant 2), what waits, what fires, how it is.
+
+        The counts are the ledger's: a batch that is not committed yet is not visible here either (semantics A3).
+        """
+
+        def committed(ledger: Ledger) -> dict[str, Any]:
+            totals, rejected = ledger.accounting()
+            episodes = ledger.episodes("open", None, 100_000)
+            return {
+                "received": totals.received,
+                "stored": totals.stored,
+                "rejected": {reason: count.rejected for reason, count in sorted(rejected.items())},
+                "duplicate": totals.duplicate,
+                "shed": totals.shed,
+                "revisions": totals.revisions,
+                "pending": {
+                    **{lane.name: lane.backlog_lines for lane in ledger.lane_states()},
+                    **{name: ledger.waiting_intents(name) for name in sorted(ledger.receivers())},
+                },
+                "alerts": {
+                    "firing": len(episodes),
+                    "unknown": sum(1 for episode in episodes if episode.latest.state == "unknown"),
+                },
+            }
+
+        found = await self.ledger.read(committed)
+        return {**found, "health": str(overall(self.health_parts())), "version": VERSION}
+
+    def device_counts(self) -> dict[str, dict[str, Any]]:
+        """Messages by disposition and clock offset of each device that spoke (of the core's state)."""
+        found: dict[str, dict[str, Any]] = {
+            device.id: {
+                "received": device.counts.received,
+                "stored": device.counts.stored,
+                "rejected": device.counts.rejected,
+                "duplicate": device.counts.duplicate,
+                "revisions": device.revisions,
+                "clock_offset_s": None if device.clock.offset_ms is None else device.clock.offset_ms / 1000,
+            }
+            for device in self.core.devices.values()
+            if device.counts.received
         }
+        unknown = self.core.state.unknown
+        if unknown.received:
+            found["?"] = {
+                "received": unknown.received,
+                "stored": unknown.stored,
+                "rejected": unknown.rejected,
+                "duplicate": unknown.duplicate,
+                "revisions": 0,
+                "clock_offset_s": None,
+            }
+        return found
 
     def metrics_text(self) -> bytes:
         """Gauges are brought up to date when somebody asks."""

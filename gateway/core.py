@@ -135,7 +135,7 @@ class Core:
         device = self.devices[result.device.id]
         if self.snapshots.active:
             self.snapshots.touch("d:" + device.id)
-        if result.time_ms is not None and self._is_duplicate(device, result.time_ms, message):
+        if result.time_ms is not None and self._is_duplicate(device, result.time_ms, message, out):
             self._duplicate(result, out)
             return
         self._store(index, message, result, device, out)
@@ -170,7 +170,7 @@ class Core:
             self.silence.clock_fault(device, stamped.event_ms, message.received_ms, stamped.fault_began, out)
         self.watching.readings(lines, stamped, message, entry, silence_s, out)
 
-    def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message) -> bool:
+    def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message, out: Outcomes) -> bool:
         """Semantics B1b; also counts revisions: the same key with another value."""
         topic = xxhash.xxh3_64_intdigest(message.topic.encode())
         digest = xxhash.xxh3_64_intdigest(message.payload)
@@ -185,6 +185,7 @@ class Core:
             if same_key:
                 device.revisions += 1
                 self.state.revisions += 1
+                out.revisions += 1
         else:
             device.newest_ms = device_ms
         recent.append((device_ms, topic, digest))
@@ -248,6 +249,7 @@ class Core:
         device.values += values
         self.state.readings += values
         out.lines.extend(lines)
+        out.stored += 1
         out.replayed.append(item.rejection)
 
     # ------------------------------------------------------------------ time

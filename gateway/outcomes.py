@@ -90,6 +90,7 @@ class Outcomes(msgspec.Struct, kw_only=True):
     """Indices of the inputs that must be journalled (all but ticks that did nothing)."""
     received: int = 0
     stored: int = 0
+    """Messages now stored, replayed ones included (those were received before)."""
     duplicate: int = 0
     shed: int = 0
     revisions: int = 0

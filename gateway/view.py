@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -28,6 +29,8 @@ class View:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._replaying = asyncio.Lock()
+        """One replay at a time: two that pick the same rejection would count it twice."""
 
     def now_ms(self) -> int:
         return self._gateway.inbox.now_ms()
@@ -126,7 +129,10 @@ class View:
 
     async def replay(self, *, reason: str | None, device: str | None, limit: int) -> Document:
         """Oldest first, in slices: what is stored leaves the list, what is refused again stays on it."""
+        async with self._replaying:
+            return await self._replay(reason, device, limit)
 
+    async def _replay(self, reason: str | None, device: str | None, limit: int) -> Document:
         def matching(ledger: Ledger) -> list[int]:
             return [item.id for item in ledger.rejections(reason, device, None, None)]
 

@@ -25,15 +25,15 @@ class Api:
         self.base = f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
         self._timeout = httpx.Timeout(timeout_s, connect=2.0)
 
-    def get(self, path: str, **params: Any) -> Any:
-        """JSON of a GET. Raises NotRunning, or EnvgwError with what the gateway says is wrong."""
-        return self._call("GET", path, params={key: value for key, value in params.items() if value is not None})
+    def get(self, path: str, *, accept: tuple[int, ...] = (), **params: Any) -> Any:
+        """JSON of a GET. Raises NotRunning, or EnvgwError with what the gateway says is wrong; `accept` are no errors."""
+        return self._call("GET", path, accept, params={key: value for key, value in params.items() if value is not None})
 
     def post(self, path: str, body: Any) -> Any:
         """JSON of a POST; may take long (replay): no time limit on the answer."""
-        return self._call("POST", path, json=body, timeout=httpx.Timeout(None, connect=2.0))
+        return self._call("POST", path, (), json=body, timeout=httpx.Timeout(None, connect=2.0))
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
+    def _call(self, method: str, path: str, accept: tuple[int, ...], **options: Any) -> Any:
         options.setdefault("timeout", self._timeout)
         try:
             answer = httpx.request(method, self.base + path, trust_env=False, **options)
@@ -41,7 +41,8 @@ class Api:
             raise NotRunning(self._not_running()) from None
         except httpx.HTTPError as error:
             raise EnvgwError(f"the gateway at {self.base} does not answer: {error or type(error).__name__}") from None
-        _raise_for(answer)
+        if answer.status_code not in accept:
+            _raise_for(answer)
         return answer.json()
 
     @contextmanager

@@ -19,15 +19,15 @@ def fetch(settings: Settings) -> dict[str, Any]:
         status = dict(api.get("/api/v1/status"))
     except NotRunning as absence:
         return offline(settings, str(absence))
-    parts = api.get("/api/v1/health")["parts"]
+    parts = api.get("/readyz", accept=(503,))["parts"]
     return {**status, "running": True, "parts": parts}
 
 
 def offline(settings: Settings, why: str) -> dict[str, Any]:
     """The same from the ledger's file, of a gateway that is down: health is red for that reason."""
     with LedgerReader(settings.gateway.data_dir / settings.ledger.file) as ledger:
-        totals = ledger.totals()
-        rejected = {reason: count.rejected for reason, count in sorted(ledger.rejection_counts().items()) if count.rejected}
+        totals, found = ledger.accounting()
+        rejected = {reason: count.rejected for reason, count in sorted(found.items())}
         open_ = ledger.episodes("open", None, 100_000)
         pending = {lane.name: lane.backlog_lines for lane in ledger.lane_states()}
         pending |= {name: ledger.waiting_intents(name) for name in ledger.receivers()}

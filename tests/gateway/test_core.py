@@ -141,6 +141,7 @@ def test_B4_replay_moves_rejected_to_stored() -> None:
     assert [line.station for line in out.lines] == ["st-7"]
     assert out.transitions == []
     assert core.state.rejected == {}
+    assert (out.received, out.stored) == (0, 1)
     assert totals(core) == (1, 0, 0, 0)
 
 

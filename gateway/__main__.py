@@ -1,0 +1,5 @@
+"""`python -m gateway` is `envgw`."""
+
+from gateway.cli import main
+
+main()
