@@ -40,8 +40,10 @@ class SourceHealth:
     reconnects: int = 0
     unacknowledged: int = 0
     malformed: int = 0
-    """Packets that were not MQTT: the connection is closed and opened again."""
+    """Packets that were not MQTT. A PUBLISH of which enough can be told is delivered all the same (the core rejects it if
+    its topic is illegal); with any other the connection is closed and opened again."""
     oversized: int = 0
+    """Packets above `max_packet_size` that the broker sent all the same: delivered cut, for the core to reject."""
 
 
 class Source(Protocol):
@@ -55,11 +57,18 @@ class Source(Protocol):
         ...
 
     def acknowledge(self, deliveries: list[Delivery]) -> None:
-        """Send the acknowledgements of these deliveries, in this order. Those of an old connection are dropped."""
+        """Send the acknowledgements of these deliveries, in this order. Those of an old connection are dropped.
+
+        Every delivery must come back here exactly once and in the order of the inbox, QoS 0 and old connections
+        included: the source counts by it how much is still waiting, and stops reading above its bound.
+        """
         ...
 
     def pause(self) -> None:
-        """Stop taking in (ledger cannot commit). Keep-alive goes on being served."""
+        """Stop taking in (ledger cannot commit). Keep-alive goes on being served.
+
+        Not acknowledging is what holds the broker back; QoS 0 is shed by the inbox meanwhile.
+        """
         ...
 
     def resume(self) -> None:

@@ -6,10 +6,13 @@ messages, and speaks just enough MQTT: CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ,
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Iterable
+from typing import cast
 
 import mqtt5
 
@@ -72,9 +75,8 @@ class _Subscriber(asyncio.Protocol):
         self._subscribed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=4 * 1024**2)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self._transport.set_write_buffer_limits(high=4 * 1024**2)
         self._server.connections += 1
 
     def pause_writing(self) -> None:
@@ -157,3 +159,42 @@ class _Subscriber(asyncio.Protocol):
                 raw[0] |= 8  # should it be sent again, then with DUP=1
             self._sent += room
             server.largest_window = max(server.largest_window, len(self._in_flight))
+
+
+async def _main(count: int, devices: int, window: int | None) -> None:
+    """Print the port, replay, print what was measured; each as one JSON line."""
+    messages = [
+        (
+            f"air/{n % devices:04d}/up",
+            b'{"pm25": %d.5, "pm10": %d.25, "no2": 21.5, "temperature": 28.4, "humidity": 71.2, "seq": %d}' % (n % 90, n % 150, n),
+        )
+        for n in range(count)
+    ]
+    async with ReplayServer(messages, window=window) as server:
+        print(json.dumps({"port": server.port}), flush=True)
+        await server.done.wait()
+        seconds = server.ended_at - server.started_at
+        print(
+            json.dumps(
+                {
+                    "messages": server.total,
+                    "seconds": round(seconds, 3),
+                    "per_second": round(server.total / seconds),
+                    "out_of_order": server.out_of_order,
+                    "unexpected": server.unexpected,
+                    "largest_window": server.largest_window,
+                }
+            ),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    parser = argparse.ArgumentParser(description="Replay QoS 1 messages to one MQTT 5 subscriber on a free port of loopback.")
+    parser.add_argument("--messages", type=int, default=200_000)
+    parser.add_argument("--devices", type=int, default=1000)
+    parser.add_argument("--window", type=int, default=None, help="cap of the client's Receive Maximum")
+    arguments = parser.parse_args()
+    uvloop.run(_main(arguments.messages, arguments.devices, arguments.window))
