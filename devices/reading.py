@@ -50,6 +50,8 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
     area: str
     time_ms: int
     values: tuple[Value, ...]
+    notes: tuple[tuple[str, str | float], ...] = ()
+    """Fields that are no readings: text and numbers of medium `alert` (what happened to an alert). Empty for readings."""
 
 
 class RefusedField(NamedTuple):

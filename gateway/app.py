@@ -53,6 +53,9 @@ STOP_S = 10.0
 HOUSEKEEPING_S = 5.0
 """How often pruning, gauges and health are brought up to date (real seconds)."""
 
+SESSION_LOST_SHOWN_MS = 3_600_000
+"""How long health stays yellow after a broker forgot our session."""
+
 
 class Gateway:
     """The data-plane process. `start`, then wait for `stopped`, then `stop`."""
@@ -106,8 +109,8 @@ class Gateway:
         self.receiver_lanes: list[ReceiverLane] = []
         self.api_port: int | None = None
         self._api: Any = None
-        self._sources_received: dict[str, int] = {}
-        self._shed_seen = 0
+        self._sessions_lost: dict[str, tuple[int, int]] = {}
+        """Source → (sessions lost so far, when the last loss was noticed, ms)."""
 
     # ------------------------------------------------------------------ start
 
@@ -233,11 +236,12 @@ class Gateway:
         """Called by the pipeline after each commit."""
         self.metrics.batch(outcomes, received, step_s, commit_s)
         if self.events.clients:
-            self.events.publish([*outcomes.lines, *outcomes.transitions])
+            self.events.publish([*(line for line in outcomes.lines if line.values), *outcomes.transitions])
 
     async def _housekeeping(self) -> None:
         while True:
             await self.ledger.prune(self.clock.now_ms(), most_s=0.5)
+            self.health_parts()  # notes when something was first seen, though nobody may ask
             await asyncio.sleep(HOUSEKEEPING_S)
 
     # ------------------------------------------------------------------ how it is
@@ -246,8 +250,6 @@ class Gateway:
         """Every part with its colour and reason; cheap."""
         parts = [self._ledger_health()]
         shed = sum(self.inbox.shed_total.values())
-        if shed > self._shed_seen:
-            self._shed_seen = shed
         recent = self.inbox.shed_at_ms is not None and self.clock.now_ms() - self.inbox.shed_at_ms < 60_000
         if recent:
             parts.append(HealthPart("inbox", RED, f"{shed} QoS 0 messages were shed: subscribe with qos 1, or raise limits.qos0_queue"))
@@ -259,6 +261,7 @@ class Gateway:
                 parts.append(HealthPart(f"source {source.name}", YELLOW, health.reason))
             else:
                 parts.append(HealthPart(f"source {source.name}", GREEN))
+            parts += self._session_health(source)
         for lane in self.history_lanes:
             parts.append(lane.health_part())
         for out in self.receiver_lanes:
@@ -272,6 +275,23 @@ class Gateway:
                 HealthPart("core", YELLOW, f"{internal} messages made the gateway itself stumble: `envgw rejections --reason internal`")
             )
         return parts
+
+    def _session_health(self, source: Source) -> list[HealthPart]:
+        """A session that a broker forgot may have cost messages: somebody should know, for `SESSION_LOST_SHOWN_MS`."""
+        lost, now = source.health.sessions_lost, self.clock.now_ms()
+        if not lost:
+            return []
+        known = self._sessions_lost.get(source.name)
+        if known is None or known[0] != lost:
+            known = self._sessions_lost[source.name] = (lost, now)
+        if now - known[1] >= SESSION_LOST_SHOWN_MS:
+            return []
+        times = "" if lost == 1 else f" {lost} times"
+        reason = (
+            f"the broker forgot our session{times}: messages it had not delivered by then are lost; "
+            "turn on its persistence, and give sessions an expiry of at least session_expiry"
+        )
+        return [HealthPart(f"session {source.name}", YELLOW, reason)]
 
     def _ledger_health(self) -> HealthPart:
         if self.pipeline.trouble:

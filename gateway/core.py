@@ -23,12 +23,13 @@ from typing import Any
 
 import msgspec
 import xxhash
-from devices.interpret import Interpreted, Interpreter, build_interpreter
 
+from devices.interpret import Interpreted, Interpreter, build_interpreter
+from devices.reading import Line
 from devices.rejection import Reason, Rejection
 from devices.timing import DeviceClock, Window, stamp
 from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick, received
-from gateway.outcomes import Outcomes, Rejected
+from gateway.outcomes import Outcomes, Rejected, Transition
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
 from gateway.state import Counts, DeviceState, Globals, SilenceClock, StationState
@@ -257,6 +258,28 @@ class Core:
     def schedule(self, due_ms: int, kind: str, name: str) -> None:
         """Ask for `kind`/`name` to be looked at when an input has received_ms >= due_ms."""
         heapq.heappush(self._timers, (due_ms, kind, name))
+
+    def record(self, transition: Transition, out: Outcomes) -> None:
+        """Record a transition, and give it to the histories as a line of medium `alert` (DESIGN section 5)."""
+        out.transitions.append(transition)
+        station = self.stations.get(transition.station)
+        if station is None:
+            return  # about the gateway, or a device that stands nowhere: the ledger has it
+        if self.snapshots.active:
+            self.snapshots.touch("s:" + station.id)
+        # Two rules may say something about one reading: their lines must not overwrite each other.
+        at = transition.event_ms
+        at, station.alert_ms = (station.alert_line_ms + 1, at) if at == station.alert_ms else (at, at)
+        station.alert_line_ms = at
+        notes: list[tuple[str, str | float]] = [
+            (name, text)
+            for name in ("rule", "kind", "severity", "state", "reason", "parameter", "episode")
+            if (text := getattr(transition, name))
+        ]
+        if transition.value is not None:
+            notes.append(("value", transition.value))
+        device = transition.device or station.id
+        out.lines.append(Line("alert", station.id, device, transition.area, at, (), tuple(notes)))
 
     def mark_dirty(self) -> None:
         """Something changed: the tick that caused it must be journalled."""

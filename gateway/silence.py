@@ -158,7 +158,7 @@ class Silence:
             names=what.names,
             advice=what.advice,
         )
-        out.transitions.append(transition)
+        self._core.record(transition, out)
         out.intents.append(Intent(due_ms=now_ms, transition=transition))
 
     def decommission(self, device: DeviceState, now_ms: int, out: Outcomes) -> None:

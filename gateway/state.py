@@ -113,6 +113,9 @@ class StationState(msgspec.Struct, array_like=True):
     """Receipt of the last late reading."""
     never_since: int | None = None
     """Event time at which its open `never-spoke` episode began."""
+    alert_ms: int = 0
+    """Event time of the last transition, and the time of the history line that it got."""
+    alert_line_ms: int = 0
 
 
 class Globals(msgspec.Struct):

@@ -26,7 +26,6 @@ from rules.model import SEVERITIES, Rule, RuleModel, compile_rule
 
 if TYPE_CHECKING:
     from devices.stations import Device
-
     from gateway.core import Core
 
 CATCH_UP_MS = 60_000
@@ -165,7 +164,7 @@ class Watching:
                 change.event_ms, received_ms, value=value, flag=flag, device=device,
                 late=change.state == "resolved" and not state.announced,
             )  # fmt: skip
-            out.transitions.append(transition)
+            self._core.record(transition, out)
             if state.announced:
                 self._intend(rule, transition, received_ms, out, quiet=change.reason == "data-returned")
             if change.state == "resolved":
@@ -181,7 +180,7 @@ class Watching:
                     station, watch, rule, name, "caught-up", state.severity, limit, state.started,
                     watch.state.last_ms or state.started, received_ms, value=value, flag=flag, device=device,
                 )  # fmt: skip
-                out.transitions.append(latest)
+                self._core.record(latest, out)
             self._intend(rule, latest, received_ms, out)
 
     def _live(self, station: StationState, now_ms: int) -> bool:
@@ -339,7 +338,7 @@ class Watching:
             station, watch, rule, "unknown" if state.unknown else "firing", "acknowledged", state.severity, limit, state.started,
             item.now_ms, item.now_ms, value=watch.state.value, flag=watch.state.flag, device=watch.state.device,
         )  # fmt: skip
-        out.transitions.append(msgspec.structs.replace(transition, operator=item.operator, comment=item.comment))
+        self._core.record(msgspec.structs.replace(transition, operator=item.operator, comment=item.comment), out)
         return True
 
     def jump(self, delta_ms: int) -> None:

@@ -112,6 +112,8 @@ class DuckStore:
         revision = self._revision
         for line in lines:
             revision += 1
+            if line.notes and not line.values:
+                continue  # what happened to alerts is asked of the ledger, which is beside this file
             time_ms = line.time_ms
             ids = known.get((line.medium, line.station, line.device, line.area))
             start = len(rows)

@@ -9,6 +9,7 @@ that a reader of the data must know:
 - An empty `area` is written as `-`, because InfluxDB refuses empty tag values; a query turns it back.
 - A missing value (flag 9) writes only `<parameter>_qc=9i`. If a value was there before, InfluxDB keeps it beside
   the new flag: whoever reads must let the flag decide.
+- What happened to an alert (medium `alert`) has text fields and no flags.
 - What the protocol cannot express at all (control characters, a backslash before a comma, numbers that are not
   finite) is refused here with the reason, before it can spoil a batch.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 
 import orjson
 
@@ -77,6 +79,8 @@ class Encoder:
                         parts.append(named[1])
                     else:
                         raise Inexpressible(f"{value.parameter} is {value.value}: only finite numbers can be stored")
+                if line.notes:
+                    parts += [_note(name, content) for name, content in line.notes]
                 if not parts:
                     raise Inexpressible("the line has no values")
                 texts.append(f"{text}{','.join(parts)} {line.time_ms}")
@@ -122,6 +126,18 @@ class Encoder:
             self._fields.clear()
         self._fields[parameter, flag] = found = (f"{name}=", f"{name}_qc={int(flag)}i")
         return found
+
+
+def _note(name: str, content: str | float) -> str:
+    """A field that is no reading: text in quotes, or a number without a flag."""
+    if isinstance(content, str):
+        if _CONTROL.search(content):
+            raise Inexpressible(f"{name} {content!r} holds a control character or half a surrogate pair")
+        text = content.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{_name("field", name)}="{text}"'
+    if not isfinite(content):
+        raise Inexpressible(f"{name} is {content}: only finite numbers can be stored")
+    return f"{_name('field', name)}={float(content)!r}"
 
 
 def _is_number(value: object) -> bool:

@@ -52,6 +52,9 @@ def test_a_reading_reaches_both_histories_and_the_alert_its_receiver(
         (series,) = influx.query("SELECT pm25, pm25_qc FROM air WHERE station = 'st-0001'", db=database)
         assert series["values"][0][1:] == [150.5, 1]
 
+        (series,) = influx.query("SELECT rule, state, value FROM alert", db=database)
+        assert series["values"][0][1:] == ["pm25-smoke", "firing", 150.5]
+
         (alert,) = site.get("/api/v1/alerts").json()
         assert (alert["rule"], alert["station"], alert["state"], alert["value"]) == ("pm25-smoke", "st-0001", "firing", 150.5)
         port = mosquitto.url.rsplit(":", 1)[1]

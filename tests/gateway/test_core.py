@@ -172,6 +172,15 @@ def test_an_episode_from_smoke_to_clear() -> None:
     assert out.transitions[0].episode == f"pm25-smoke/st-0/{NOW + MIN}"
 
 
+def test_what_happens_to_alerts_goes_to_the_histories_and_no_line_overwrites_another() -> None:
+    two = [{**plain()["rules"][0], "id": name, "levels": {"warning": {"when": "pm25 > 100", "immediate": True}}} for name in ("a", "b")]
+    out = run(started(plain(rules=two)), air(0, NOW, pm25=150))
+    alerts = [line for line in out.lines if line.medium == "alert"]
+    assert [dict(line.notes)["rule"] for line in alerts] == ["a", "b"]
+    assert len({line.time_ms for line in alerts}) == 2
+    assert dict(alerts[0].notes)["value"] == 150.0
+
+
 def test_E2_a_for_timer_fires_by_tick() -> None:
     core = started()
     run(core, air(0, NOW, pm25=150), air(0, NOW + MIN, pm25=150))
@@ -339,7 +348,9 @@ def _message(draw: Any) -> st.SearchStrategy[tuple[int, Any]]:
     return draw
 
 
-kinds = st.sampled_from(["air", "air", "air", "air", "late", "untimed", "wrong-clock", "garbage", "again", "tick", "down", "up", "jump", "command"])
+kinds = st.sampled_from(
+    ["air", "air", "air", "air", "late", "untimed", "wrong-clock", "garbage", "again", "tick", "down", "up", "jump", "command"]
+)
 steps = st.lists(
     st.tuples(kinds, st.integers(0, 2), st.sampled_from([10.0, 90.0, 120.0, 160.0, 250.0, 99999.0]), st.integers(0, 90_000)), max_size=60
 )
