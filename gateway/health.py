@@ -28,7 +28,7 @@ GREEN, YELLOW, RED = Colour.GREEN, Colour.YELLOW, Colour.RED
 
 @dataclass(frozen=True, slots=True)
 class HealthPart:
-    """One part: `ledger`, `disk`, `core`, `source <name>`, `history <name>`, `receiver <name>`, `api`."""
+    """One part: `ledger`, `disk`, `core`, `source <name>`, `session <broker>`, `history <name>`, `receiver <name>`, `api`."""
 
     name: str
     colour: Colour
