@@ -94,7 +94,7 @@ class Core:
                 self.state.last_received_ms = max(self.state.last_received_ms, now)
             return self._dirty
         if isinstance(item, ClockJump):
-            self._jump(item)
+            self._jump(item, out)
             return True
         self._advance(now, out)
         self.state.last_received_ms = max(self.state.last_received_ms, now)
@@ -310,7 +310,7 @@ class Core:
         else:
             clock.pause(item.now_ms)
 
-    def _jump(self, item: ClockJump) -> None:
+    def _jump(self, item: ClockJump, out: Outcomes) -> None:
         """Semantics A1, A6: pending deadlines, watermarks and last receipt stamps move by the step."""
         self.state.clock_jumps += 1
         self.state.last_received_ms = item.now_ms
@@ -324,6 +324,7 @@ class Core:
         self.silence.jump(item.delta_ms)
         self.watching.jump(item.delta_ms)
         self._reschedule(item.now_ms)
+        self.silence.clock_jumped(item, out)
 
     # ------------------------------------------------------------------ configuration and state
 

@@ -74,6 +74,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     transition: Transition
     quiet: bool = False
     """For receivers that hold a state (MQTT topic, webhook): bring it up to date. People are not told again (E3)."""
+    peak: str = ""
+    """The worst severity of the episode so far, if worse than now: whoever was told then is told how it ends."""
 
 
 class Outcomes(msgspec.Struct, kw_only=True):

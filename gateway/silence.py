@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from devices.timing import shift as shift_clock
-from gateway.inputs import Command, Message
+from gateway.inputs import ClockJump, Command, Message
 from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.state import DeviceState, SilenceClock, StationState
 from rules import builtin
@@ -122,6 +122,14 @@ class Silence:
             since, device.fault_since = device.fault_since, None
             self._say(builtin.CLOCK_FAULT, where, device.id, "resolved", "clock-mended", since, event_ms, now_ms, out)
 
+    def clock_jumped(self, item: ClockJump, out: Outcomes) -> None:
+        """The gateway's own clock was stepped: the one alarm that a step raises (A6), over as soon as it is said."""
+        for state in ("firing", "resolved"):
+            self._say(builtin.CLOCK_JUMP, "", "", state, "clock-jump", item.now_ms, item.now_ms, item.now_ms, out)
+            told = msgspec.structs.replace(out.transitions[-1], parameter="clock_skew", value=item.delta_ms / 1000, unit="s")
+            out.transitions[-1] = told
+            out.intents[-1] = Intent(due_ms=item.now_ms, transition=told, quiet=state == "resolved")
+
     def _any_spoke(self, station: str) -> bool:
         devices = self._core.devices
         return any(devices[name].spoke for name in self._core.interpreter.registry.devices_at(station) if name in devices)
@@ -138,7 +146,7 @@ class Silence:
         entry = self._core.interpreter.registry.stations.get(station)
         skew = self._core.devices[device].clock.offset_ms if device in self._core.devices and what is builtin.CLOCK_FAULT else None
         transition = Transition(
-            episode=f"{what.id}/{device or station}/{started_ms}",
+            episode=f"{what.id}/{device or station or 'gateway'}/{started_ms}",
             rule=what.id,
             kind=what.id,
             severity=what.severity,

@@ -166,7 +166,8 @@ class Watching:
             )  # fmt: skip
             self._core.record(transition, out)
             if state.announced:
-                self._intend(rule, transition, received_ms, out, quiet=change.reason == "data-returned")
+                state.told_severity = max(state.told_severity, change.severity)
+                self._intend(rule, transition, received_ms, out, quiet=change.reason == "data-returned", peak=state.told_severity)
             if change.state == "resolved":
                 state.announced, state.told_severity = False, -1
         if state.started is not None and not state.announced and live:
@@ -216,9 +217,11 @@ class Watching:
             mode=rule.mode,
         )
 
-    def _intend(self, rule: Rule, transition: Transition, due_ms: int, out: Outcomes, *, quiet: bool = False) -> None:
-        if rule.mode != "shadow":
-            out.intents.append(Intent(due_ms=due_ms, transition=transition, quiet=quiet))
+    def _intend(self, rule: Rule, transition: Transition, due_ms: int, out: Outcomes, *, quiet: bool = False, peak: int = -1) -> None:
+        if rule.mode == "shadow":
+            return
+        worst = "" if peak < 0 or SEVERITIES[peak] == transition.severity else SEVERITIES[peak]
+        out.intents.append(Intent(due_ms=due_ms, transition=transition, quiet=quiet, peak=worst))
 
     # ------------------------------------------------------------------ timers
 

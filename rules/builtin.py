@@ -1,4 +1,4 @@
-"""The alerts that need no rule file: a device gone quiet, a station that never spoke, a clock that is wrong.
+"""The alerts that need no rule file: a device gone quiet, a station that never spoke, a clock that is wrong or was stepped.
 
 They are about the sensors, not the environment, and exist so that silence is never taken for "all clear" (invariant 5).
 """
@@ -47,7 +47,17 @@ CLOCK_FAULT = Builtin(
     },
 )
 
-BUILTINS = {builtin.id: builtin for builtin in (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT)}
+CLOCK_JUMP = Builtin(
+    "clock-jump",
+    "info",
+    {"vi": "Đồng hồ của gateway bị chỉnh", "en": "The gateway's clock was stepped"},
+    {
+        "vi": "Kiểm tra đồng bộ thời gian (NTP) của máy chủ. Các bộ đếm thời gian đã được dời theo.",
+        "en": "Check the machine's time synchronisation (NTP). Pending timers were moved along.",
+    },
+)
+
+BUILTINS = {builtin.id: builtin for builtin in (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP)}
 """All of them by id; rule files may not use these ids."""
 
 SILENT_AFTER_INTERVALS = 3

@@ -13,11 +13,14 @@ def wanted(settings: ReceiverSection, intent: Intent) -> bool:
 
     A late episode is recorded and nobody is told (invariant 8). An `mqtt` receiver always gets the resolution, even
     with `send_resolved: false`, because it must withdraw the retained message that it left at the broker. An unknown
-    severity (a newer ledger) counts as critical: rather one message too many.
+    severity (a newer ledger) counts as critical: rather one message too many. Whoever was told of an episode at its worst
+    is told how it goes on, though it be milder now. A quiet intent is for receivers that hold a state, not for people.
     """
     transition = intent.transition
     if transition.late:
         return False
-    if SEVERITIES.get(transition.severity, 2) < SEVERITIES[settings.min_severity]:
+    if intent.quiet and settings.kind not in ("mqtt", "webhook"):
+        return False
+    if SEVERITIES.get(intent.peak or transition.severity, 2) < SEVERITIES[settings.min_severity]:
         return False
     return transition.state != "resolved" or settings.send_resolved or settings.kind == "mqtt"

@@ -169,6 +169,7 @@ def test_an_episode_from_smoke_to_clear() -> None:
     ]
     assert len({item.episode for item in out.transitions}) == 1
     assert [intent.transition for intent in out.intents] == out.transitions
+    assert [intent.peak for intent in out.intents] == ["", "", "critical", "critical"]
     assert out.transitions[0].episode == f"pm25-smoke/st-0/{NOW + MIN}"
 
 
@@ -328,7 +329,8 @@ def test_A1_a_clock_jump_moves_deadlines_and_raises_no_alarm() -> None:
     run(core, air(0, NOW, pm25=150, timed=False))
     day = 3 * 86_400_000
     out = run(core, ClockJump(NOW + day + 1000, day), Tick(NOW + day + 2000))
-    assert out.transitions == []
+    assert said(out.transitions) == [("clock-jump", "", "firing", "clock-jump"), ("clock-jump", "", "resolved", "clock-jump")]
+    assert [(intent.transition.value, intent.quiet) for intent in out.intents] == [(day / 1000, False), (day / 1000, True)]
     run(core, air(0, NOW + day + MIN, pm25=150, timed=False))
     assert said(run(core, Tick(NOW + day + 2 * MIN)).transitions) == [("pm25-smoke", "st-0", "firing", "condition")]
 
