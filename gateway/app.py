@@ -21,6 +21,7 @@ from gateway import gauges
 from gateway.api.events import EventHub
 from gateway.api.start import start as start_api
 from gateway.clock import Clock
+from gateway.committed import Committed
 from gateway.config import LoadedConfig
 from gateway.coreconfig import CoreConfig
 from gateway.delivery import HistoryLane, ReceiverLane
@@ -29,7 +30,7 @@ from gateway.health import GREEN, RED, YELLOW, HealthPart, overall
 from gateway.history.base import History
 from gateway.history.factory import make_history
 from gateway.inputs import ClockJump, Config, Input, Start
-from gateway.ledger import AsyncLedger, Ledger
+from gateway.ledger import AsyncLedger, CommitFailed, Ledger
 from gateway.metrics import Metrics
 from gateway.mqtt.factory import make_sources
 from gateway.mqtt.inbox import SharedInbox
@@ -105,6 +106,7 @@ class Gateway:
             observer=self,
             snapshot_every=settings.ledger.snapshot_every,
         )
+        self.shown = Committed(self.core, ahead=lambda: self.pipeline.ahead, stuck=lambda: bool(self.pipeline.trouble))
         self.history_lanes: list[HistoryLane] = []
         self.receiver_lanes: list[ReceiverLane] = []
         self.api_port: int | None = None
@@ -145,6 +147,7 @@ class Gateway:
         outcomes = self.core.step(inputs)
         await self.ledger.commit(inputs, outcomes)
         self.pipeline.seq = self.ledger.ledger.head
+        self.shown.now(changed=True)
 
     async def _start_lanes(self) -> None:
         histories, receivers = self.settings.history, self.settings.receivers
@@ -235,12 +238,15 @@ class Gateway:
     def committed(self, outcomes: Outcomes, received: dict[str, int], *, step_s: float, commit_s: float) -> None:
         """Called by the pipeline after each commit."""
         self.metrics.batch(outcomes, received, step_s, commit_s)
+        self.shown.now(changed=bool(outcomes.transitions or outcomes.rejections or outcomes.replayed))
         if self.events.clients:
             self.events.publish([*(line for line in outcomes.lines if line.values), *outcomes.transitions])
 
     async def _housekeeping(self) -> None:
         while True:
-            await self.ledger.prune(self.clock.now_ms(), most_s=0.5)
+            await self.shown.newest()
+            with contextlib.suppress(CommitFailed):  # pruning goes on when the disk does; the pipeline's trouble tells of it
+                await self.ledger.prune(self.clock.now_ms(), most_s=0.5)
             self.health_parts()  # notes when something was first seen, though nobody may ask
             await asyncio.sleep(HOUSEKEEPING_S)
 
@@ -269,7 +275,7 @@ class Gateway:
         for state in self.tasks.states.values():
             if state.reason:
                 parts.append(HealthPart(f"task {state.name}", YELLOW, f"crashed {state.crashes} times: {state.reason}; see the log"))
-        internal = self.core.state.rejected.get("internal", 0)
+        internal = self.shown.internal
         if internal:
             parts.append(
                 HealthPart("core", YELLOW, f"{internal} messages made the gateway itself stumble: `envgw rejections --reason internal`")

@@ -32,7 +32,7 @@ def update(gateway: Gateway) -> None:
         metrics.source_unacknowledged.labels(source.name).set(health.unacknowledged)
         _follow(metrics.source_reconnects.labels(source.name), health.reconnects)
         _follow(metrics.source_sessions_lost.labels(source.name), health.sessions_lost)
-    for severity, count in gateway.core.watching.firing().items():
+    for severity, count in gateway.shown.firing.items():
         metrics.alerts_firing.labels(severity).set(count)
     metrics.events_clients.set(gateway.events.clients)
     _follow(metrics.events_disconnected, gateway.events.disconnected)

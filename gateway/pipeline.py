@@ -71,6 +71,8 @@ class Pipeline:
         self._snapshot: SnapshotWriter | None = None
         self._space_known_until = 0.0
         self.seq = ledger.ledger.head
+        self.ahead = False
+        """The core has stepped what is not committed yet: nobody may be shown its state."""
         self.trouble = ""
         """Why nothing is taken in at the moment; empty while all is well. Readiness is red with this reason."""
 
@@ -88,6 +90,7 @@ class Pipeline:
         if now is not None:
             inputs.append(Tick(now))
         began = time.perf_counter()
+        self.ahead = True
         outcomes = self._core.step(inputs)
         stepped = time.perf_counter()
         if outcomes.journal:
@@ -95,6 +98,7 @@ class Pipeline:
             self._acknowledge(batch)
             self._since_snapshot += outcomes.received
             self._observer.committed(outcomes, _by_source(batch), step_s=stepped - began, commit_s=time.perf_counter() - stepped)
+        self.ahead = False
         for item in batch:
             if isinstance(item, Submission) and not item.done.done():
                 item.done.set_result(outcomes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gateway.api.events import EventStream, iso
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
+from gateway.committed import Shown
 from gateway.health import HealthPart
 from gateway.history.base import StoredReading
 from gateway.inputs import Command, Message, Replayed
@@ -51,29 +52,29 @@ class View:
 
     async def stations(self) -> list[Document]:
         registry = self._gateway.core.interpreter.registry
-        return [self._station(name) for name in sorted(registry.stations)]
+        newest = await self._gateway.shown.newest()
+        return [self._station(name, newest.get(name, ())) for name in sorted(registry.stations)]
 
     async def station(self, station: str) -> Document:
         if station not in self._gateway.core.interpreter.registry.stations:
             raise NotFound(f"no station {station!r} in the registry")
-        return self._station(station)
+        newest = await self._gateway.shown.newest()
+        return self._station(station, newest.get(station, ()))
 
-    def _station(self, name: str) -> Document:
+    def _station(self, name: str, newest: Sequence[Shown]) -> Document:
         core = self._gateway.core
         entry = core.interpreter.registry.stations[name]
-        state = core.stations.get(name)
         devices = sorted(core.interpreter.registry.devices_at(name))
         latest = [
             {
-                "parameter": parameter,
-                "value": value.shown_value,
-                "unit": core.unit(parameter),
-                "flag": value.shown_flag,
-                "time": iso(value.shown_ms),
-                "device": value.shown_device,
+                "parameter": shown.parameter,
+                "value": shown.value,
+                "unit": core.unit(shown.parameter),
+                "flag": shown.flag,
+                "time": iso(shown.time_ms),
+                "device": shown.device,
             }
-            for parameter, value in sorted(state.parameters.items() if state else ())
-            if value.shown_flag
+            for shown in newest
         ]
         return {
             "id": name,

@@ -1,0 +1,79 @@
+"""What people see of the core's state: only what is committed (semantics A3).
+
+The core is ahead of the ledger from `step` until the commit succeeds, which may take as long as a full disk lasts. Whoever
+asks meanwhile waits a moment for that commit, and if it does not come is answered from the copy made last (at most a
+few seconds before the trouble began: `Gateway` renews it regularly).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from gateway.core import Core
+
+WAIT_S = 0.5
+"""A commit takes milliseconds: one that takes longer than this is in trouble."""
+
+
+class Shown(NamedTuple):
+    """The newest value of one parameter at one station, whatever its flag."""
+
+    parameter: str
+    time_ms: int
+    value: float | None
+    flag: int
+    device: str
+
+
+class Committed:
+    """Newest values by station, as committed. Belongs to one event loop."""
+
+    def __init__(self, core: Core, *, ahead: Callable[[], bool], stuck: Callable[[], bool]) -> None:
+        """`ahead`: has the core stepped what is not committed? `stuck`: is it known that the commit will take long?"""
+        self._core = core
+        self._ahead = ahead
+        self._stuck = stuck
+        self._waiter: asyncio.Future[Mapping[str, tuple[Shown, ...]]] | None = None
+        self._copy = self._look()
+        self.firing: dict[str, int] = {}
+        """Open episodes of rules by severity."""
+        self.internal = 0
+        """Messages that made the gateway itself stumble."""
+        self._count()
+
+    async def newest(self) -> Mapping[str, tuple[Shown, ...]]:
+        """Newest values by station id; stations without any are not in it. Takes at most `WAIT_S`."""
+        if not self._ahead():
+            self._copy = self._look()
+        elif not self._stuck():
+            if self._waiter is None:
+                self._waiter = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._waiter], timeout=WAIT_S)
+        return self._copy
+
+    def now(self, *, changed: bool) -> None:
+        """Core and ledger are at one: called right after a commit. `changed`: it brought transitions or rejections."""
+        if changed:
+            self._count()
+        if self._waiter is not None:
+            self._copy = self._look()
+            waiter, self._waiter = self._waiter, None
+            waiter.set_result(self._copy)
+
+    def _count(self) -> None:
+        self.firing = self._core.watching.firing()
+        self.internal = self._core.state.rejected.get("internal", 0)
+
+    def _look(self) -> Mapping[str, tuple[Shown, ...]]:
+        found = {}
+        for name, station in self._core.stations.items():
+            shown = tuple(
+                Shown(parameter, state.shown_ms, state.shown_value, state.shown_flag, state.shown_device)
+                for parameter, state in sorted(station.parameters.items())
+                if state.shown_flag
+            )
+            if shown:
+                found[name] = shown
+        return found
