@@ -24,6 +24,7 @@ from gateway.mqtt.wire import Malformed, Reader
 _PUBACK = 0x4002_0000
 _PUBREC = 0x5002_0000
 _FILTERS_A_PACKET = 100
+CLOSE_S = 1.0
 BROKER_CLOSED = "the broker closed the connection"
 """`why` of a connection that ended without any word."""
 
@@ -41,7 +42,7 @@ class Pending(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """See the module's docstring. Awaitables: `connack`, `subscribed` and `closed` (which never fails)."""
+    """See the module's docstring. Awaitables: `connack`, `subscribed`, and the event `closed`."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Connection(asyncio.Protocol):
         self.connack: asyncio.Future[mqtt5.ConnAckPacket] = loop.create_future()
         self.subscribed: asyncio.Future[list[str]] = loop.create_future()
         """What was not granted as asked, in words, one a topic; empty if all is well."""
-        self.closed: asyncio.Future[None] = loop.create_future()
+        self.closed = asyncio.Event()
 
     # asyncio calls these
 
@@ -129,8 +130,7 @@ class Connection(asyncio.Protocol):
             if not future.done():
                 future.set_exception(ConnectionError(self.why))
                 future.exception()  # it may be that nobody waits for this one
-        if not self.closed.done():
-            self.closed.set_result(None)
+        self.closed.set()
 
     # the source calls these
 
@@ -176,12 +176,14 @@ class Connection(asyncio.Protocol):
         self._write(mqtt5.DisconnectPacket(reason_code=code).write())
         self._abort()
 
-    def close(self) -> None:
-        """End this connection in order, keep the session."""
+    async def finish(self) -> None:
+        """End this connection in order, keep the session, and wait (at most `CLOSE_S`) until all is written: an
+        acknowledgement lost here is a message sent again."""
         self.why = self.why or "stopped"
         self._write(mqtt5.DisconnectPacket().write())
         if self._transport is not None:
-            self._transport.close()
+            self._abort()
+            await self.closed.wait()
 
     # packets that are no PUBLISH, in order
 
@@ -253,7 +255,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             # A broker that does not read our DISCONNECT must not hold up the reconnect.
-            self._loop.call_later(1.0, self._transport.abort)
+            self._loop.call_later(CLOSE_S, self._transport.abort)
 
 
 _PINGREQ = mqtt5.PingReqPacket().write()

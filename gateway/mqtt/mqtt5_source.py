@@ -122,12 +122,12 @@ class Mqtt5Source:
                 self._remember(self._known)
                 self.health.reason = "; ".join(refused)
                 log.info("subscribed", broker=self.name, topics=list(self._filters), refused=refused)
-            await connection.closed
+            await connection.closed.wait()
         finally:
-            connection.close()
             self._connection = None
             self.health.connected = self.health.drained = False
             inbox.link(self.name, False)
+            await connection.finish()
         reason = f"{connection.why} (broker {self.name!r})"
         silent = connection.why == BROKER_CLOSED and loop.time() - began < Backoff.STABLE_S
         return reason + twin_hint(self._client_id) if silent else reason

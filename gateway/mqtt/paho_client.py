@@ -60,6 +60,10 @@ class Client(paho.Client):
         if self._sock is not None:
             self._send_pingreq()
 
+    def drop(self) -> None:
+        """Close the socket whatever is not written yet."""
+        self._sock_close()
+
     def cut_large(self) -> None:
         """Call after each read: the packet that is coming in is capped if it announced too much."""
         if self._in_packet["remaining_length"] > self._max_packet and not isinstance(self._in_packet["packet"], CappedBytes):

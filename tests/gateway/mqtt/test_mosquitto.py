@@ -128,20 +128,21 @@ async def test_drained_under_steady_traffic(mosquitto: Mosquitto) -> None:
     """E5 must not wait for a silence that a busy city never has."""
     async with Proxy(mosquitto.port) as proxy:
         proxy.delay_s = 0.01
-        busy = asyncio.create_task(_keep_publishing(mosquitto.port))
+        stop = asyncio.Event()
+        busy = asyncio.create_task(_keep_publishing(mosquitto.port, stop))
         city = source(proxy.url)
         try:
             async with running(city) as consumer:
                 await until(lambda: len(consumer.messages) > 20)
                 await until(lambda: city.health.drained)
         finally:
-            busy.cancel()
-            await asyncio.gather(busy, return_exceptions=True)
+            stop.set()
+            await busy
 
 
-async def _keep_publishing(port: int) -> None:
+async def _keep_publishing(port: int, stop: asyncio.Event) -> None:
     start = 0
-    while True:
+    while not stop.is_set():
         await publish(port, numbered(20, start=start))
         start += 20
 
