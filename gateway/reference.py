@@ -1,4 +1,4 @@
-"""Writes what is generated in `docs/`: the configuration reference and the JSON Schemas for editors (`make schemas`).
+"""Writes what is generated in `docs/`: the references of configuration and commands, and JSON Schemas for editors (`make schemas`).
 
 `generated()` gives every file with its text, so that a test can say which is stale.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import typer
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
@@ -19,6 +20,8 @@ from pydantic_core import PydanticUndefined
 
 from devices.device_type import TypeModel
 from devices.registry import StationModel
+from gateway import metrics
+from gateway.api import reference as api_reference
 from gateway.configmessages import shape
 from gateway.settings import Duration, Settings, Size
 from rules.model import RuleModel
@@ -57,6 +60,9 @@ def generated() -> dict[Path, str]:
     """Every generated file (relative to `docs/`) and its text."""
     return {
         Path("reference/configuration.md"): configuration_page(),
+        Path("reference/cli.md"): cli_page(),
+        Path("reference/metrics.md"): metrics.reference(),
+        Path("reference/api.md"): api_reference.reference(),
         Path("schema/envgw.schema.json"): _json(_schema(Settings, "envgw configuration")),
         Path("schema/stations.schema.json"): _json(_list_schema("stations", StationModel, "envgw registry: stations and their devices")),
         Path("schema/rules.schema.json"): _json(_list_schema("rules", RuleModel, "envgw alert rules")),
@@ -69,6 +75,44 @@ def configuration_page() -> str:
     parts = [_HEAD]
     parts += [f"## {title}\n\n{_about(model)}\n\n{_table(model)}" for title, model in sections(Settings)]
     return "\n".join(parts)
+
+
+_CLI_HEAD = """# Commands
+
+<!-- Made by `make schemas` from gateway/cli.py: change that file, not this one. -->
+
+Every listing has `--json`: one JSON document, or JSON Lines where it streams. Errors go to stderr. Exit codes: 0 done, 1 what was asked
+for failed, 2 wrong usage.
+"""
+
+
+def cli_page() -> str:
+    """The help of every command, as it is printed."""
+    from gateway.cli import app
+
+    parts = [_CLI_HEAD]
+    parts += [f"## envgw {name}\n\n```\n{_help(app, name)}\n```\n" for name in commands(app)]
+    return "\n".join(parts)
+
+
+def commands(app: typer.Typer) -> list[str]:
+    """All commands, those of groups with the group's name before them, in the order of `--help`."""
+    own = [_command_name(command) for command in app.registered_commands]
+    grouped = [f"{group.name} {name}" for group in app.registered_groups if group.typer_instance for name in commands(group.typer_instance)]
+    return own + grouped
+
+
+def _command_name(command: typer.models.CommandInfo) -> str:
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+
+
+def _help(app: typer.Typer, name: str) -> str:
+    from typer.testing import CliRunner
+
+    result = CliRunner().invoke(app, [*name.split(), "--help"], env={"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}, prog_name="envgw")
+    if result.exit_code:
+        raise RuntimeError(f"envgw {name} --help: {result.output}")
+    return "\n".join(line.rstrip() for line in result.output.strip().splitlines())
 
 
 def sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
