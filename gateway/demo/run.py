@@ -93,6 +93,8 @@ async def run_demo(options: DemoOptions) -> int:
                 await _show(page, stop, console, live)
             finally:
                 stop.set()
+                # The sensors stop here, on purpose: what is silent from now on is nobody's fault.
+                gateway.inbox.link("demo", up=False)
                 await asyncio.wait([sensors, watch], timeout=3.0)
                 await _drained(gateway)
                 final = await page.view()
@@ -218,15 +220,16 @@ class _Page:
     options: DemoOptions
     deliveries: deque[DeliveryView]
     began: float
-    _known: set[str] | None = None
+    _known: dict[str, str] | None = None
+    """Episodes of earlier runs and the state in which this run found them."""
 
     async def view(self) -> DemoView:
         gateway = self.gateway
         status = await gateway.status()
         episodes = await gateway.ledger.read(lambda ledger: ledger.episodes(None, None, 1000))
         if self._known is None:
-            self._known = {episode.latest.episode for episode in episodes}
-        new = [episode for episode in episodes if episode.latest.episode not in self._known]
+            self._known = {episode.latest.episode: episode.latest.state for episode in episodes}
+        new = [episode for episode in episodes if self._known.get(episode.latest.episode) != "resolved"]
         open_ = [episode.latest for episode in episodes if episode.latest.state != "resolved"]
         parts = [part for part in gateway.health_parts() if part.colour is not GREEN]
         data = self.options.data
@@ -265,7 +268,7 @@ class _Page:
                 "data": f"{data}/",
                 "log": f"{data}/envgw.log",
             },
-            raised=len(new),
+            raised=sum(1 for episode in new if episode.latest.episode not in self._known),
             resolved=sum(1 for episode in new if episode.latest.state == "resolved"),
             delivered=sum(lane.health.sent for lane in gateway.receiver_lanes),
         )
