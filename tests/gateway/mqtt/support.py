@@ -19,12 +19,12 @@ from gateway.mqtt.source import Delivery, Source
 from gateway.settings import BrokerSection
 
 
-async def until(condition: Callable[[], Any], what: str = "", timeout_s: float = 15.0) -> None:
+async def until(condition: Callable[[], Any], what: str | Callable[[], str] = "", timeout_s: float = 15.0) -> None:
     """Poll until the condition holds; fail the test at the deadline."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what or condition}")
+            raise AssertionError(f"not within {timeout_s} s: {(what() if callable(what) else what) or condition}")
         await asyncio.sleep(0.005)
 
 

@@ -314,7 +314,7 @@ def iotcore(tmp_path: Path) -> Iterator[dict[str, int]]:
 async def test_iotcore_delivers_in_order(iotcore: dict[str, int], protocol: str) -> None:
     city = source(f"mqtt://127.0.0.1:{iotcore[protocol]}", protocol, receive_maximum=50)
     async with running(city) as consumer:
-        await until(lambda: city.health.drained)
+        await until(lambda: city.health.drained, lambda: repr(city.health))
         await publish(iotcore["3.1.1"], numbered(1000))
         await until(lambda: len(consumer.messages) == 1000)
         assert city.health.reconnects == 0
@@ -325,7 +325,7 @@ async def test_iotcore_forwards_topics_that_are_illegal(iotcore: dict[str, int],
     """It does (measured); each one is delivered, so that the core can reject it, and the connection lives on."""
     city = source(f"mqtt://127.0.0.1:{iotcore[protocol]}", protocol)
     async with running(city) as consumer:
-        await until(lambda: city.health.drained)
+        await until(lambda: city.health.drained, lambda: repr(city.health))
         _, writer = await asyncio.open_connection("127.0.0.1", iotcore["5"])
         writer.write(b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01p")
         for number, topic in enumerate(("", "air\x00/1", "air/#", "air/+", "air/1"), start=1):
