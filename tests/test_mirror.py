@@ -1,34 +1,64 @@
-"""Every module has its test file, named after it: `gateway/config.py` → `tests/gateway/test_config.py`.
+"""Every module is somebody's: a test file is named after it, or imports it, or the table below says who tests it and why so.
 
-A module that is tested under another name stands below with the file that does it, and why it has no file of its own. A
-`test_<name>_<aspect>.py` counts too.
+`gateway/config.py` → `tests/gateway/test_config.py`, also `test_config_<aspect>.py`. Tests are often named after a behaviour
+(`test_commit.py`, `test_crash.py`) and import what they try; a module that no test even imports would be nobody's.
 """
 
 from __future__ import annotations
 
+import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("devices", "rules", "gateway", "dashboards")
+NOT_TESTED_ALONE = {"__init__.py", "__main__.py"}
+
+_WHOLE_WAY = "e2e/test_whole_way.py"
+_COMMANDS = ("alerts", "client", "history", "ledger", "query", "rejections", "rules", "stations", "status")
 
 EXCEPTIONS: dict[str, tuple[str, str]] = {
-    # module: (test file, why)
+    # module: (what tests it, why not by itself)
     "gateway/configmessages.py": ("gateway/test_config.py", "its sentences are what the corpus of bad configurations expects"),
     "gateway/configenv.py": ("gateway/test_config.py", "overrides have no meaning without the file under them"),
     "gateway/configchecks.py": ("gateway/test_config.py", "its findings are what the corpus of bad configurations expects"),
-    "gateway/reference.py": ("docs/test_generated.py", "it writes documentation, so its test is that the documentation is right"),
-    "gateway/settings.py": (
-        "docs/test_documented.py",
-        "declarations only: the loader's corpus tries them, the documentation test lists them",
-    ),
+    "devices/decoder.py": ("devices/test_decode.py", "a compiled decoder is tried through the types that it is made from"),
+    "devices/formats/base.py": ("devices/test_formats.py", "the interface of the formats"),
+    "devices/stations.py": ("devices/test_registry.py", "the registry's model, built by devices.registry"),
+    "rules/builtin.py": ("gateway/test_core.py", "names and texts of the alerts that the core raises by itself"),
+    "gateway/silence.py": ("gateway/test_core.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/snapshots.py": ("gateway/test_core.py", "a part of the core: right if a restored core goes on as the other"),
+    "gateway/state.py": ("gateway/test_core.py", "a part of the core: the values that it holds"),
+    "gateway/watching.py": ("gateway/test_core.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/app.py": (_WHOLE_WAY, "wiring: right if the whole works"),
+    "gateway/committed.py": (_WHOLE_WAY, "what others see of the running core"),
+    "gateway/gauges.py": (_WHOLE_WAY, "reads the running gateway's parts"),
+    "gateway/pipeline.py": (_WHOLE_WAY, "one loop over real parts"),
+    "gateway/supervise.py": (_WHOLE_WAY, "start and stop of the whole process"),
+    "gateway/version.py": (_WHOLE_WAY, "one line"),
+    "gateway/view.py": (_WHOLE_WAY, "what the API shows of the running gateway"),
+    **{f"gateway/commands/{name}.py": (_WHOLE_WAY, "what a command does") for name in _COMMANDS},
+    "gateway/demo/run.py": ("docs/test_tutorial.py", "the demo as the tutorial tells it"),
+    "gateway/api/problem.py": ("gateway/api/test_api_endpoints.py", "how an answer says what is wrong"),
+    "gateway/api/start.py": ("gateway/api/test_api_server.py", "starts the server that the test talks to"),
+    "gateway/api/streams.py": ("gateway/api/test_api_endpoints.py", "answers that are written as they come"),
+    "gateway/ledger/access.py": ("gateway/ledger/test_commit.py", "how the ledger reaches SQLite"),
+    "gateway/ledger/batch.py": ("gateway/ledger/test_commit.py", "one transaction of the ledger"),
+    "gateway/ledger/codec.py": ("gateway/ledger/test_journal.py", "right if what was written is read back"),
+    "gateway/ledger/outbox.py": ("gateway/ledger/test_lanes.py", "the receivers' lanes"),
+    "gateway/ledger/queries.py": ("gateway/ledger/test_commit.py", "what is asked of the ledger after a commit"),
+    "gateway/mqtt/connection.py": ("gateway/mqtt/test_both_sources.py", "one connection to a real broker"),
+    "gateway/mqtt/keepalive.py": ("gateway/mqtt/test_both_sources.py", "one connection to a real broker"),
+    "gateway/mqtt/paho_connection.py": ("gateway/mqtt/test_both_sources.py", "one connection to a real broker"),
+    "gateway/notify/apprise_receiver.py": ("contracts/receivers/test_receiver_contract.py", "held to the contract of all receivers"),
+    "gateway/notify/log.py": ("contracts/receivers/test_receiver_contract.py", "held to the contract of all receivers"),
+    "gateway/notify/publisher.py": ("contracts/receivers/test_receiver_contract.py", "held to the contract of all receivers"),
+    "gateway/simulate/noise.py": ("gateway/simulate/test_city.py", "the noise in what the city says"),
+    "gateway/simulate/replay.py": ("gateway/simulate/test_publish.py", "publishes through a real broker"),
     "dashboards/influxql.py": ("dashboards/test_city_now.py", "a query is right if the database answers it"),
-    "dashboards/panels.py": ("dashboards/test_json.py", "what every panel must keep to is checked on the JSON"),
-    "dashboards/words.py": ("dashboards/test_json.py", "texts only"),
 }
-
-NOT_TESTED_ALONE = {"__init__.py", "__main__.py"}
 
 
 def modules() -> list[str]:
@@ -36,29 +66,55 @@ def modules() -> list[str]:
     return [name for name in found if Path(name).name not in NOT_TESTED_ALONE]
 
 
-def tests_of(module: str) -> list[Path]:
+@cache
+def imported() -> frozenset[str]:
+    """Every module that some file below `tests/` imports, as a dotted name; `from a import b` gives `a` and `a.b`.
+
+    A name that a package hands on (`from gateway.ledger import Ledger`) counts for the module that it is from.
+    """
+    names: set[str] = set()
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names | {origin for name, origin in handed_on().items() if name in names})
+
+
+def handed_on() -> dict[str, str]:
+    """`gateway.ledger.Ledger` → `gateway.ledger.ledger`, for every name that a package's `__init__` imports."""
+    found = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("__init__.py"):
+            here = path.parent.relative_to(ROOT).as_posix().replace("/", ".")
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    found |= {f"{here}.{alias.name}": node.module for alias in node.names}
+    return found
+
+
+def named_after(module: str) -> list[Path]:
     """The test files whose name says that they are this module's: in the mirrored folder or above it."""
     path = Path(module)
-    folders = [ROOT / "tests" / parent for parent in path.parents if parent != Path()]
     names = [f"test_{path.stem}", f"test_{path.parent.name}_{path.stem}"]
-    return [
-        test
-        for folder in folders
-        if folder.is_dir()
-        for test in folder.glob("test_*.py")
-        if any(test.stem == name or test.stem.startswith(f"{name}_") for name in names)
-    ]
+    folders = [ROOT / "tests" / parent for parent in path.parents if parent != Path()]
+    files = [test for folder in folders if folder.is_dir() for test in folder.glob("test_*.py")]
+    return [test for test in files if any(test.stem == name or test.stem.startswith(f"{name}_") for name in names)]
+
+
+def is_tested(module: str) -> bool:
+    return bool(named_after(module)) or module.removesuffix(".py").replace("/", ".") in imported()
 
 
 @pytest.mark.parametrize("module", modules())
-def test_module_has_a_test(module: str) -> None:
+def test_module_is_tested(module: str) -> None:
     if module in EXCEPTIONS:
         assert (ROOT / "tests" / EXCEPTIONS[module][0]).is_file(), f"{EXCEPTIONS[module][0]} is gone"
-        assert not tests_of(module), f"{module} has a test of its own now: remove the exception"
+        assert not is_tested(module), f"{module} has a test of its own now: remove the exception"
     else:
-        assert tests_of(module), (
-            f"{module}: write tests/{Path(module).parent}/test_{Path(module).stem}.py, or say in EXCEPTIONS where it is tested"
-        )
+        wanted = f"tests/{Path(module).parent}/test_{Path(module).stem}.py"
+        assert is_tested(module), f"{module} is imported by no test: write {wanted}, or say in EXCEPTIONS who tests it and why"
 
 
 def test_no_exception_for_a_module_that_is_gone() -> None:
