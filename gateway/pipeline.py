@@ -24,6 +24,7 @@ from gateway.core import Core
 from gateway.inputs import Input, Message, Tick
 from gateway.ledger import AsyncLedger, CommitFailed
 from gateway.ledger.snapshots import SnapshotWriter
+from gateway.mqtt.factory import acknowledge_all
 from gateway.mqtt.inbox import Item, SharedInbox, Submission, input_of
 from gateway.mqtt.source import Delivery, Source
 from gateway.outcomes import Outcomes
@@ -95,7 +96,7 @@ class Pipeline:
         stepped = time.perf_counter()
         if outcomes.journal:
             await self._commit(inputs, outcomes)
-            self._acknowledge(batch)
+            acknowledge_all(self._sources, batch)
             self._since_snapshot += outcomes.received
             self._observer.committed(outcomes, _by_source(batch), step_s=stepped - began, commit_s=time.perf_counter() - stepped)
         self.ahead = False
@@ -139,14 +140,6 @@ class Pipeline:
                     self.trouble = ""
                     self._resume()
                 return
-
-    def _acknowledge(self, batch: list[Item]) -> None:
-        by_source: dict[str, list[Delivery]] = {}
-        for item in batch:
-            if isinstance(item, Delivery) and item.message.qos:
-                by_source.setdefault(item.message.source, []).append(item)
-        for name, deliveries in by_source.items():
-            self._sources[name].acknowledge(deliveries)
 
     async def _wait_for_space(self) -> None:
         """Stop taking in below the low-water mark; what came in already waits unacknowledged (semantics B5)."""

@@ -1,7 +1,7 @@
 """paho-mqtt's client, driven from our event loop, and the few places where it needs help.
 
 paho is used without its thread and without its loop: one connection is one `Client`, whose socket the event loop
-watches. What is changed, in one subclass (checked against paho-mqtt 2.1 and 2.2; the tests notice when it no longer fits):
+watches. What is changed, in one subclass (checked against paho-mqtt 2.2; the tests notice when it no longer fits):
 
 * a PUBLISH that paho refuses as malformed is delivered by `lenient` all the same, because the broker would send it
   again at every reconnect (iotcore forwards empty topics, which paho takes for the end of the connection);

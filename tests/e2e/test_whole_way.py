@@ -124,6 +124,24 @@ def test_status_and_query_work_when_the_gateway_is_down(tmp_path: Path, mosquitt
     assert online["value"] == 12.0
 
 
+def test_thousands_of_qos_0_messages_do_not_stall_the_source(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    """More than twice the Receive Maximum: what needs no acknowledgement must still be given back to its source."""
+    site = Site(
+        tmp_path / "site",
+        mosquitto.url,
+        broker={"receive_maximum": 50},
+        subscriptions=[{"topic": "sensors/air/+", "type": "air-node", "qos": 0}],
+    )
+    with running(site):
+        site.until_connected()
+        port = mosquitto.url.rsplit(":", 1)[1]
+        lines = "\n".join(json.dumps({"device": "an-0001", "pm25": n % 50}) for n in range(2000))
+        subprocess.run(
+            ["mosquitto_pub", "-p", port, "-t", "sensors/air/an-0001", "-q", "1", "-l"], input=lines.encode(), check=True, timeout=30
+        )
+        assert site.until(lambda s: s["received"] == 2000)["stored"] == 2000
+
+
 def test_check_names_file_and_line(tmp_path: Path) -> None:
     site = Site(
         tmp_path / "site", "mqtt://127.0.0.1:1", rules=[{"id": "a", "name": {"en": "x"}, "levels": {"warning": {"when": "pm52 > 3"}}}]
