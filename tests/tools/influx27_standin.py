@@ -121,6 +121,8 @@ class Influx27StandIn:
         self.bucket = bucket
         self.retention_ms = retention_ms
         self.max_body = 50_000_000
+        self.unparsable: bytes | None = None
+        """A line that contains this gets 2.7's answer to a malformed one (the gateway's encoder makes no malformed lines)."""
         self.points: dict[Key, Fields] = {}
         """What is stored; fields of a point that is written again are replaced one by one."""
         self.types: dict[tuple[str, str], type] = {}
@@ -239,6 +241,8 @@ class Influx27StandIn:
             if not line or line.startswith("#"):
                 continue
             try:
+                if self.unparsable is not None and self.unparsable in line.encode():
+                    raise Malformed("bad timestamp")
                 points.append(parse_line(line))
             except Malformed as error:
                 return Status(400, "invalid", f"unable to parse '{line}': {error}")
