@@ -41,7 +41,7 @@ class DeviceClock(msgspec.Struct, array_like=True):
     """Messages whose device time lay outside the window."""
 
 
-class Stamp(NamedTuple):
+class Stamp(msgspec.Struct, frozen=True, gc=False):
     """The instants of one message. `rules_ms` is None when no rule may see it."""
 
     event_ms: int

@@ -70,9 +70,9 @@ class Committed:
         found = {}
         for name, station in self._core.stations.items():
             shown = tuple(
-                Shown(parameter, state.shown_ms, state.shown_value, state.shown_flag, state.shown_device)
+                Shown(parameter, newest.time_ms, newest.value, newest.flag, newest.device)
                 for parameter, state in sorted(station.parameters.items())
-                if state.shown_flag
+                if (newest := state.shown) is not None
             )
             if shown:
                 found[name] = shown

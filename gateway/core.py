@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -37,6 +38,11 @@ from gateway.watching import Watching
 
 RECENT = 16
 """How many messages with device time are remembered per device (semantics B1b)."""
+
+_RECENT = struct.Struct("<qQQ")
+_RECENT_BYTES = (RECENT - 1) * _RECENT.size
+_CACHED_TOPICS = 50_000
+_digest = xxhash.xxh3_64_intdigest
 
 
 def config_text(plain: dict[str, Any]) -> str:
@@ -64,6 +70,8 @@ class Core:
         self._timers: list[tuple[int, str, str]] = []
         """(due, "d" or "s", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
+        self._topics: dict[str, int] = {}
+        """Digests of topics. Derived."""
 
     # ------------------------------------------------------------------ stepping
 
@@ -71,9 +79,10 @@ class Core:
         """Take in these inputs in order. Never raises for what came from outside; see `Reason.INTERNAL`."""
         out = Outcomes()
         for index, item in enumerate(inputs):
-            if isinstance(item, Message):
+            if item.__class__ is Message:
                 now = item.received_ms
-                if now >= self._next_due():
+                timers = self._timers
+                if timers and now >= timers[0][0]:
                     self._advance(now, out)
                 self.state.last_received_ms = now
                 self._message(index, item, out)
@@ -96,7 +105,13 @@ class Core:
         if isinstance(item, ClockJump):
             self._jump(item, out)
             return True
+        self._dirty = False
         self._advance(now, out)
+        if isinstance(item, Command):
+            done = self.watching.command(item, out) or self.silence.command(item, out)
+            if done or self._dirty:
+                self.state.last_received_ms = max(self.state.last_received_ms, now)
+            return done or self._dirty
         self.state.last_received_ms = max(self.state.last_received_ms, now)
         if isinstance(item, Config):
             self._configure(item, out)
@@ -112,8 +127,6 @@ class Core:
             out.received += item.count
         elif isinstance(item, Replayed):
             self._replay(index, item, out)
-        elif isinstance(item, Command):
-            return self.watching.command(item, out) or self.silence.command(item, out)
         return True
 
     # ------------------------------------------------------------------ one message
@@ -173,12 +186,14 @@ class Core:
 
     def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message, out: Outcomes) -> bool:
         """Semantics B1b; also counts revisions: the same key with another value."""
-        topic = xxhash.xxh3_64_intdigest(message.topic.encode())
-        digest = xxhash.xxh3_64_intdigest(message.payload)
+        topic = self._topics.get(message.topic)
+        if topic is None:
+            topic = self._digest_topic(message.topic)
+        digest = _digest(message.payload)
         recent = device.recent
         if device_ms <= device.newest_ms:
             same_key = False
-            for at, its_topic, its_digest in recent:
+            for at, its_topic, its_digest in _RECENT.iter_unpack(recent):
                 if at == device_ms and its_topic == topic:
                     if its_digest == digest:
                         return True
@@ -189,10 +204,14 @@ class Core:
                 out.revisions += 1
         else:
             device.newest_ms = device_ms
-        recent.append((device_ms, topic, digest))
-        if len(recent) > RECENT:
-            del recent[0]
+        device.recent = recent[-_RECENT_BYTES:] + _RECENT.pack(device_ms, topic, digest)
         return False
+
+    def _digest_topic(self, topic: str) -> int:
+        if len(self._topics) >= _CACHED_TOPICS:
+            self._topics.clear()
+        found = self._topics[topic] = _digest(topic.encode())
+        return found
 
     def _duplicate(self, result: Interpreted | Rejection, out: Outcomes) -> None:
         name = result.device if isinstance(result, Rejection) else result.device.id

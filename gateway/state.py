@@ -71,8 +71,8 @@ class DeviceState(msgspec.Struct, array_like=True):
     """Event time at which its open `device-silent` episode began."""
     fault_since: int | None = None
     """Event time at which its open `clock-fault` episode began."""
-    recent: list[tuple[int, int, int]] = []
-    """(device time, topic digest, payload digest) of the last 16 messages with device time (semantics B1b)."""
+    recent: bytes = b""
+    """Device time, topic digest, payload digest of the last 16 messages with device time, 24 bytes each (semantics B1b)."""
     newest_ms: int = -1
     """The largest device time seen."""
     last_ms: int | None = None
@@ -82,21 +82,53 @@ class DeviceState(msgspec.Struct, array_like=True):
     values: int = 0
 
 
-class ParameterState(msgspec.Struct, array_like=True):
-    """One parameter at one station: the held value for rules, and the newest value of any flag for people."""
+class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What the usable readings of one message have in common: kept once for all its parameters."""
 
-    last_ms: int | None = None
-    """Event time of the last usable reading that rules saw."""
+    last_ms: int
+    """Event time, as rules see it."""
+    interval_ms: int
+    alive_s: int
+    source: str
+    device: str
+
+
+class Shown(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The newest reading of a parameter, whatever its flag: what people see."""
+
+    time_ms: int
+    value: float | None
+    flag: int
+    device: str
+
+
+class ParameterState(msgspec.Struct, array_like=True, gc=False):
+    """One parameter at one station: the held value for rules, and the newest one for people."""
+
+    held: Held | None = None
+    """Of the last usable reading that rules saw; None before the first."""
     value: float = 0.0
+    """The held value."""
     flag: int = 0
-    interval_ms: int = 0
-    alive_s: int = 0
-    source: str = ""
-    device: str = ""
-    shown_ms: int = 0
-    shown_value: float | None = None
-    shown_flag: int = 0
-    shown_device: str = ""
+    other: Shown | None = None
+    """What people see when it is not the held value; None when it is."""
+
+    @property
+    def last_ms(self) -> int | None:
+        """Event time of the held value."""
+        return None if self.held is None else self.held.last_ms
+
+    @property
+    def device(self) -> str:
+        """The device that said the held value."""
+        return "" if self.held is None else self.held.device
+
+    @property
+    def shown(self) -> Shown | None:
+        """The newest reading of any flag; None if there was none yet."""
+        if self.other is not None or self.held is None:
+            return self.other
+        return Shown(self.held.last_ms, self.value, self.flag, self.held.device)
 
 
 class StationState(msgspec.Struct, array_like=True):
@@ -105,6 +137,7 @@ class StationState(msgspec.Struct, array_like=True):
     id: str
     parameters: dict[str, ParameterState] = {}
     rules: dict[str, RuleState] = {}
+    """Only those of parameters at which something is pending or open: a rule at rest has no state."""
     watermark_ms: int = 0
     """The largest event time seen, capped at receipt (semantics C3)."""
     caught_up: bool = True

@@ -11,8 +11,9 @@ readings, not by the wall: see docs/decisions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -20,7 +21,7 @@ from devices.reading import Flag, Line
 from devices.timing import Stamp
 from gateway.inputs import Command, Message
 from gateway.outcomes import Intent, Outcomes, Transition
-from gateway.state import ParameterState, StationState
+from gateway.state import Held, ParameterState, Shown, StationState
 from rules import threshold
 from rules.model import SEVERITIES, Rule, RuleModel, compile_rule
 
@@ -32,18 +33,46 @@ CATCH_UP_MS = 60_000
 """A station counts as caught up this long after its last late reading (semantics E4)."""
 
 _NEVER = 1 << 62
+_EVERY_VALUE = (math.inf, -math.inf)
+_NOT_EVALUATED = int(Flag.NOT_EVALUATED)
+
+
+class Plan(NamedTuple):
+    """The rules on one parameter, and the closed interval of values at which none of them, at rest, does anything."""
+
+    rules: tuple[Rule, ...]
+    low: float
+    high: float
 
 
 class Watch:
-    """One parameter at one station with the rules on it. Derived: rebuilt from state and configuration."""
+    """One parameter at one station with the rules on it. Derived: rebuilt from state and configuration.
 
-    __slots__ = ("high", "low", "pairs", "parameter", "state")
+    While all its rules are at rest there are no states (`pairs` is empty) and a value within low … high costs one comparison.
+    """
 
-    def __init__(self, parameter: str, state: ParameterState, pairs: list[tuple[Rule, threshold.RuleState]]) -> None:
+    __slots__ = ("high", "low", "pairs", "parameter", "plan", "state")
+
+    def __init__(self, parameter: str, state: ParameterState, plan: Plan) -> None:
         self.parameter = parameter
         self.state = state
-        self.pairs = pairs
-        self.low, self.high = threshold.quiet_band(pairs)
+        self.plan = plan
+        self.pairs: list[tuple[Rule, threshold.RuleState]] = []
+        self.low, self.high = plan.low, plan.high
+
+    def wake(self, station: StationState) -> None:
+        """Something may begin: every rule gets its state, and every value is looked at."""
+        states = station.rules
+        self.pairs = [(rule, states.setdefault(rule.id, threshold.new_state(rule))) for rule in self.plan.rules]
+        self.low, self.high = _EVERY_VALUE
+
+    def settle(self, station: StationState) -> None:
+        """If nothing is pending or open any more, forget the states: they are what new ones would be."""
+        if self.pairs and all(state.idle for _, state in self.pairs):
+            for rule, _ in self.pairs:
+                del station.rules[rule.id]
+            self.pairs = []
+            self.low, self.high = self.plan.low, self.plan.high
 
 
 class Watching:
@@ -54,6 +83,8 @@ class Watching:
         self._rules: dict[str, Rule] = {}
         self._watches: dict[str, dict[str, Watch]] = {}
         """station -> parameter -> watch."""
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        """(parameter, rule ids) -> what the watches on it share."""
 
     # ------------------------------------------------------------------ readings
 
@@ -75,64 +106,67 @@ class Watching:
                 if not station.caught_up:
                     station.late_ms = received_ms
             watches = self._watches[line.station]
+            time_ms, device = line.time_ms, line.device
+            held = None if event_ms is None else Held(event_ms, interval, silence_s, message.source, device)
             for value in line.values:
-                watch = watches.get(value.parameter)
-                if watch is None:
-                    watch = self._new_watch(station, value.parameter)
+                parameter, number, flag = value.parameter, value.value, value.flag
+                try:
+                    watch = watches[parameter]
+                except KeyError:
+                    watch = self._new_watch(station, parameter)
                 state = watch.state
-                if line.time_ms >= state.shown_ms:
-                    state.shown_ms, state.shown_value, state.shown_flag = line.time_ms, value.value, value.flag
-                    state.shown_device = line.device
-                if event_ms is None or value.flag > Flag.NOT_EVALUATED or value.value is None:
+                previous = state.held
+                if held is None or number is None or flag > _NOT_EVALUATED or (previous is not None and held.last_ms < previous.last_ms):
+                    shown = state.shown
+                    if shown is None or time_ms >= shown.time_ms:
+                        state.other = Shown(time_ms, number, flag, device)
                     continue
-                previous = state.last_ms
-                if previous is not None and event_ms < previous:
-                    continue
-                number = value.value
                 if not watch.low <= number <= watch.high:
-                    self._evaluate(station, watch, number, event_ms, value.flag, entry, received_ms, out)
-                state.last_ms = event_ms
+                    self._evaluate(station, watch, number, held.last_ms, flag, entry, received_ms, out)
+                if time_ms != event_ms or state.other is not None:
+                    shown = state.shown
+                    if shown is not None and time_ms < shown.time_ms:
+                        state.other = shown
+                    else:
+                        state.other = None if time_ms == event_ms else Shown(time_ms, number, flag, device)
+                state.held = held
                 state.value = number
-                state.flag = value.flag
-                state.interval_ms = interval
-                state.alive_s = silence_s
-                state.source = message.source
-                state.device = line.device
-                if watch.low > watch.high:
+                state.flag = flag
+                if watch.pairs:
                     self._schedule_station(station, received_ms)
 
     def _evaluate(
         self, station: StationState, watch: Watch, value: float, event_ms: int, flag: int, entry: Device, received_ms: int, out: Outcomes
     ) -> None:
-        state = watch.state
+        held = watch.state.held
+        previous_ms, interval_ms = (None, entry.interval_ms) if held is None else (held.last_ms, held.interval_ms or entry.interval_ms)
+        if not watch.pairs:
+            watch.wake(station)
         for rule, rule_state in watch.pairs:
             silence = rule.silence_ms or threshold.SILENCE_INTERVALS * entry.interval_ms
             changes = threshold.on_value(
-                rule,
-                rule_state,
-                value,
-                event_ms,
-                previous_ms=state.last_ms,
-                interval_ms=state.interval_ms or entry.interval_ms,
-                silence_ms=silence,
+                rule, rule_state, value, event_ms, previous_ms=previous_ms, interval_ms=interval_ms, silence_ms=silence
             )
             if changes or rule_state.started is not None:
                 self._tell(station, watch, rule, rule_state, changes, received_ms, out, value=value, flag=flag, device=entry.id)
-        watch.low, watch.high = threshold.quiet_band(watch.pairs)
+        watch.settle(station)
 
     def _new_watch(self, station: StationState, parameter: str) -> Watch:
         state = station.parameters.get(parameter)
         if state is None:
             state = station.parameters[parameter] = ParameterState()
-        pairs = []
-        for rule in self._rules.values():
-            if rule.parameter == parameter and self._applies(rule, station.id):
-                rule_state = station.rules.get(rule.id)
-                if rule_state is None:
-                    rule_state = station.rules[rule.id] = threshold.new_state(rule)
-                pairs.append((rule, rule_state))
-        watch = self._watches[station.id][parameter] = Watch(parameter, state, pairs)
+        watch = self._watches[station.id][parameter] = Watch(parameter, state, self._plan(parameter, station.id))
+        if any(rule.id in station.rules for rule in watch.plan.rules):
+            watch.wake(station)
         return watch
+
+    def _plan(self, parameter: str, station: str) -> Plan:
+        rules = tuple(rule for rule in self._rules.values() if rule.parameter == parameter and self._applies(rule, station))
+        key = (parameter, *(rule.id for rule in rules))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = Plan(rules, *threshold.quiet_band((rule, threshold.new_state(rule)) for rule in rules))
+        return plan
 
     def _applies(self, rule: Rule, station: str) -> bool:
         entry = self._core.interpreter.registry.stations[station]
@@ -234,17 +268,17 @@ class Watching:
             self._core.snapshots.touch("s:" + name)
         live = self._live(station, due_ms)
         for watch in self._watches[name].values():
-            state = watch.state
-            if state.last_ms is None or watch.low <= watch.high:
+            state, held = watch.state, watch.state.held
+            if held is None or not watch.pairs:
                 continue
-            clock = self._core.silence.clock_of(state.source)
+            clock = self._core.silence.clock_of(held.source)
             for rule, rule_state in watch.pairs:
                 changes: list[threshold.Change] = []
                 if live:
-                    changes += threshold.on_time(rule, rule_state, due_ms, previous_ms=state.last_ms, interval_ms=state.interval_ms)
-                silence = rule.silence_ms or threshold.SILENCE_INTERVALS * state.interval_ms
-                if rule_state.started is not None and live and clock.now(due_ms) - state.alive_s >= silence:
-                    changes += threshold.on_silence(rule, rule_state, state.last_ms + silence)
+                    changes += threshold.on_time(rule, rule_state, due_ms, previous_ms=held.last_ms, interval_ms=held.interval_ms)
+                silence = rule.silence_ms or threshold.SILENCE_INTERVALS * held.interval_ms
+                if rule_state.started is not None and live and clock.now(due_ms) - held.alive_s >= silence:
+                    changes += threshold.on_silence(rule, rule_state, held.last_ms + silence)
                 if changes or rule_state.started is not None:
                     self._tell(
                         station, watch, rule, rule_state, changes, now_ms, out,
@@ -257,12 +291,12 @@ class Watching:
         due = _NEVER
         caught_up_at = 0 if station.caught_up else station.late_ms + CATCH_UP_MS
         for watch in self._watches[station.id].values():
-            state = watch.state
-            if watch.low <= watch.high or state.last_ms is None:
+            held = watch.state.held
+            if held is None or not watch.pairs:
                 continue
-            clock = self._core.silence.clock_of(state.source)
+            clock = self._core.silence.clock_of(held.source)
             for rule, rule_state in watch.pairs:
-                at = threshold.next_due(rule_state, previous_ms=state.last_ms, interval_ms=state.interval_ms)
+                at = threshold.next_due(rule_state, previous_ms=held.last_ms, interval_ms=held.interval_ms)
                 if at is not None:
                     due = min(due, max(at, caught_up_at))
                 if rule_state.started is None:
@@ -270,8 +304,8 @@ class Watching:
                 if not rule_state.announced:
                     due = min(due, max(caught_up_at, now_ms))
                 if not rule_state.unknown and clock.paused_since is None:
-                    silence = rule.silence_ms or threshold.SILENCE_INTERVALS * state.interval_ms
-                    due = min(due, max(state.alive_s + silence + clock.paused_ms, caught_up_at))
+                    silence = rule.silence_ms or threshold.SILENCE_INTERVALS * held.interval_ms
+                    due = min(due, max(held.alive_s + silence + clock.paused_ms, caught_up_at))
         if due < _NEVER:
             self._core.schedule(due, "s", station.id)
 
@@ -286,7 +320,7 @@ class Watching:
         """Compile rules and rebuild the watches from the state (after a restore). Changes no state."""
         compiled = [compile_rule(RuleModel.model_validate(plain)) for plain in rules]
         self._rules = {rule.id: rule for rule in compiled}
-        self._watches = {}
+        self._watches, self._plans = {}, {}
         for name in self._core.interpreter.registry.stations:
             self._watches[name] = {}
             station = self._core.stations.get(name)
@@ -314,7 +348,7 @@ class Watching:
 
     def _end(self, station: StationState, rule: Rule, state: threshold.RuleState, now_ms: int, reason: str, out: Outcomes) -> None:
         parameter = station.parameters.get(rule.parameter) or ParameterState()
-        watch = Watch(rule.parameter, parameter, [(rule, state)])
+        watch = Watch(rule.parameter, parameter, Plan((rule,), 0.0, 0.0))
         changes = threshold.close(rule, state, now_ms, reason)
         self._tell(station, watch, rule, state, changes, now_ms, out, value=parameter.value, flag=parameter.flag, device=parameter.device)
 
@@ -333,7 +367,7 @@ class Watching:
             self._core.snapshots.touch("s:" + station_id)
             self._end(station, rule, state, item.now_ms, "closed-by-operator", out)
             for watch in self._watches[station_id].values():
-                watch.low, watch.high = threshold.quiet_band(watch.pairs)
+                watch.settle(station)
             return True
         watch = self._watches[station_id][rule.parameter]
         limit = next(level.limit for level in rule.levels if level.severity == state.severity)
@@ -350,8 +384,9 @@ class Watching:
             station.watermark_ms += delta_ms
             station.late_ms += delta_ms
             for state in station.parameters.values():
-                if state.last_ms is not None:
-                    state.last_ms += delta_ms
+                if state.held is not None:
+                    state.other = state.shown
+                    state.held = msgspec.structs.replace(state.held, last_ms=state.held.last_ms + delta_ms)
             for rule_state in station.rules.values():
                 threshold.shift(rule_state, delta_ms)
 

@@ -278,15 +278,15 @@ class _Page:
         found = []
         for name, entry in core.interpreter.registry.stations.items():
             state = core.stations.get(name)
-            shown = {key: value for key, value in state.parameters.items() if value.shown_flag} if state else {}
+            shown = {key: newest for key, value in state.parameters.items() if (newest := value.shown)} if state else {}
             found.append(
                 StationView(
                     id=name,
                     name_vi=entry.name.get("vi", name),
                     name_en=entry.name.get("en", name),
                     medium=entry.medium,
-                    values={key: ValueView(value.shown_value, value.shown_flag) for key, value in shown.items()},
-                    time_ms=max((value.shown_ms for value in shown.values()), default=None),
+                    values={key: ValueView(value.value, value.flag) for key, value in shown.items()},
+                    time_ms=max((value.time_ms for value in shown.values()), default=None),
                     severity=severities.get(name),
                 )
             )

@@ -60,7 +60,7 @@ def rules(count: int) -> list[dict[str, Any]]:
             "where": {"medium": "air"},
             "levels": {
                 "warning": {"when": f"{parameters[number % 5]} > {200 + number}", "for": "10m", "clear": f"{parameters[number % 5]} < 150"},
-                "critical": {"when": f"{parameters[number % 5]} > {400 + number}", "for": "10m", "clear": f"{parameters[number % 5]} < 350"},
+                "critical": {"when": f"{parameters[number % 5]} > {400 + number}", "for": "5m"},
             },
         }
         for number in range(count)

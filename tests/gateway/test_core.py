@@ -483,3 +483,34 @@ def test_a_start_without_anything_else_is_a_state_too() -> None:
     core = Core()
     core.step([Start(NOW, "test")])
     assert core.state.starts == 1
+
+
+def test_a_command_about_an_alert_that_is_not_open_leaves_no_trace() -> None:
+    """It is not journalled, so it must not change anything either: else the state after a crash would be another one."""
+    core = started()
+    before = core.export()
+    out = core.step([Command(NOW + 1000, "acknowledge", "pm25-smoke/st-0/1", "an", "")])
+    assert out.journal == []
+    assert core.export() == before
+
+
+def test_people_see_the_newest_reading_and_rules_hold_the_last_usable_one() -> None:
+    core = started()
+    core.step([air(0, NOW + MIN, pm25=50), air(0, NOW + 2 * MIN, pm25=-7000)])
+    state = core.stations["st-0"].parameters["pm25"]
+    assert (state.value, state.flag, state.last_ms) == (50.0, 1, NOW + MIN)
+    assert state.shown is not None
+    assert (state.shown.value, state.shown.flag, state.shown.time_ms) == (-7000.0, 4, NOW + 2 * MIN)
+    core.step([air(0, NOW + 3 * MIN, pm25=-8000, device_ms=NOW + 90_000)])
+    assert state.shown.value == -7000.0, "an older reading does not replace what is shown"
+    core.step([air(0, NOW + 4 * MIN, pm25=60)])
+    assert (state.value, state.shown.value, state.shown.time_ms) == (60.0, 60.0, NOW + 4 * MIN)
+
+
+def test_rules_at_rest_have_no_state() -> None:
+    """What 20 rules remember at a station where nothing happens is nothing: memory and snapshots stay small."""
+    core = started()
+    core.step([air(0, NOW + MIN, pm25=150)])
+    assert set(core.stations["st-0"].rules) == {"pm25-smoke"}
+    core.step([air(0, NOW + 2 * MIN, pm25=20)])
+    assert core.stations["st-0"].rules == {}
