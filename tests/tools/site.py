@@ -138,11 +138,11 @@ class Site:
 
     def get(self, path: str, **params: Any) -> httpx.Response:
         """GET from the API."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", params=params, timeout=10.0, trust_env=False)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", params=params, timeout=10.0, trust_env=False, verify=False)
 
     def post(self, path: str, body: Any) -> httpx.Response:
         """POST JSON to the API."""
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", json=body, timeout=60.0, trust_env=False)
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", json=body, timeout=60.0, trust_env=False, verify=False)
 
     def status(self) -> dict[str, Any]:
         """`/api/v1/status`, its accounting identity checked (invariant 2)."""
