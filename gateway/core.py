@@ -155,33 +155,32 @@ class Core:
         self._store(index, message, result, device, out)
 
     def _store(self, index: int, message: Message, result: Interpreted, device: DeviceState, out: Outcomes) -> None:
-        entry = result.device
-        stamped = stamp(device.clock, result.time_ms, message.received_ms, entry.interval_ms, entry.delay_ms, self._window)
-        lines = self.interpreter.lines(result, stamped.event_ms)
+        entry, state, received_ms = result.device, self.state, message.received_ms
+        stamped = stamp(device.clock, result.time_ms, received_ms, entry.interval_ms, entry.delay_ms, self._window)
+        event_ms = stamped.event_ms
+        lines = self.interpreter.lines(result, event_ms)
         if isinstance(lines, Rejection):
             self._reject(index, message, lines, out)
             return
         out.lines.extend(lines)
         out.stored += 1
         device.counts.stored += 1
-        values = 0
-        for line in lines:
-            values += len(line.values)
+        values = len(result.values) + len(result.extra)
         device.values += values
-        self.state.readings += values
+        state.readings += values
         if result.refused:
             device.refused_values += len(result.refused)
-            self.state.refused_values += len(result.refused)
-        if device.last_ms is None or stamped.event_ms > device.last_ms:
-            device.last_ms = stamped.event_ms
-        source = self.state.sources.get(message.source)
+            state.refused_values += len(result.refused)
+        if device.last_ms is None or event_ms > device.last_ms:
+            device.last_ms = event_ms
+        source = state.sources.get(message.source)
         if source is None:
-            source = self.state.sources[message.source] = SilenceClock(0, message.received_ms)
-        silence_s = source.now(message.received_ms)
+            source = state.sources[message.source] = SilenceClock(0, received_ms)
+        silence_s = source.now(received_ms)
         if not message.retain:
             self.silence.spoke(device, message, silence_s, out)
         if stamped.fault_began or stamped.fault_ended:
-            self.silence.clock_fault(device, stamped.event_ms, message.received_ms, stamped.fault_began, out)
+            self.silence.clock_fault(device, event_ms, received_ms, stamped.fault_began, out)
         self.watching.readings(lines, stamped, message, entry, silence_s, out)
 
     def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message, out: Outcomes) -> bool:
