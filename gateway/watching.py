@@ -6,7 +6,7 @@ sensors themselves are in `gateway.silence`.
 Whether an episode is told at once depends on whether the station has caught up (semantics E4): a backdated one waits
 until readings describe the present again, or 60 s after the last late one; if it is over by then it is recorded as
 late and nobody is woken (invariant 8). For the same reason timers of a station that is still catching up go by its
-readings, not by the wall: see docs/decisions.
+readings, not by the wall: see docs/decisions/0008.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from gateway.inputs import Message
 def backfill(city: DemoCity, start_ms: int, *, source: str = "demo", length_ms: int = HISTORY_MS) -> Iterator[Message]:
     """Messages of (start_ms - length_ms, start_ms], each received at the moment it was sent, in that order.
 
-    About 19,000 for 24 hours. The same city gives the same bytes: taken in twice they are duplicates, never new readings.
+    About 10,000 for 24 hours. The same city gives the same bytes: taken in twice they are duplicates, never new readings.
     """
     for time_ms, topic, payload in city.messages(start_ms - length_ms, start_ms):
         yield Message(received_ms=time_ms, source=source, topic=topic, payload=payload, qos=1)
