@@ -133,10 +133,16 @@ class Core:
 
     def _message(self, index: int, message: Message, out: Outcomes) -> None:
         out.received += 1
+        said = len(out.lines), len(out.transitions), len(out.intents)
         try:
-            result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+            self._take_in(index, message, out)
         except Exception as error:  # noqa: BLE001 - isolates one message: counted as `internal`, its bytes kept
-            result = Rejection(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+            # Counts are the last thing that taking in changes, so this message is not in them yet.
+            del out.lines[said[0] :], out.transitions[said[1] :], out.intents[said[2] :]
+            self._reject(index, message, Rejection(Reason.INTERNAL, f"{type(error).__name__}: {error}"), out)
+
+    def _take_in(self, index: int, message: Message, out: Outcomes) -> None:
+        result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
         if message.redelivered:
             self._duplicate(result, out)
             return
@@ -163,14 +169,6 @@ class Core:
             self._reject(index, message, lines, out)
             return
         out.lines.extend(lines)
-        out.stored += 1
-        device.counts.stored += 1
-        values = len(result.values) + len(result.extra)
-        device.values += values
-        state.readings += values
-        if result.refused:
-            device.refused_values += len(result.refused)
-            state.refused_values += len(result.refused)
         if device.last_ms is None or event_ms > device.last_ms:
             device.last_ms = event_ms
         source = state.sources.get(message.source)
@@ -182,6 +180,14 @@ class Core:
         if stamped.fault_began or stamped.fault_ended:
             self.silence.clock_fault(device, event_ms, received_ms, stamped.fault_began, out)
         self.watching.readings(lines, stamped, message, entry, silence_s, out)
+        out.stored += 1
+        device.counts.stored += 1
+        values = len(result.values) + len(result.extra)
+        device.values += values
+        state.readings += values
+        if result.refused:
+            device.refused_values += len(result.refused)
+            state.refused_values += len(result.refused)
 
     def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message, out: Outcomes) -> bool:
         """Semantics B1b; also counts revisions: the same key with another value."""
@@ -245,7 +251,10 @@ class Core:
     def _replay(self, index: int, item: Replayed, out: Outcomes) -> None:
         """Take in again what was rejected: history and counts only, never rules (semantics B4, E10)."""
         message = item.message
-        result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+        try:
+            result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+        except Exception:  # noqa: BLE001 - isolates one message: it stays among the rejections, with its bytes
+            return
         if isinstance(result, Rejection) or (message.retain and result.time_ms is None):
             return
         device = self.devices[result.device.id]

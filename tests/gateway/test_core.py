@@ -68,6 +68,22 @@ def test_our_own_fault_is_one_rejected_message_and_nothing_else(monkeypatch: Any
     assert out.stored == 1
 
 
+def test_a_rule_that_stumbles_costs_one_message_and_the_accounting_stays_exact(monkeypatch: Any) -> None:
+    core = started()
+    good = core.watching.readings
+
+    def faulty(lines: Any, stamped: Any, message: Message, *rest: Any) -> None:
+        good(lines, stamped, message, *rest)
+        if b"boom" in message.payload:
+            raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr(core.watching, "readings", faulty)
+    out = run(core, air(0, NOW, pm25=150), air(1, NOW, pm25=1, note="boom"), air(2, NOW, pm25=2))
+    assert [line.station for line in out.lines] == ["st-0", "st-2"]
+    assert (out.received, out.stored, len(out.rejections)) == (3, 2, 1)
+    assert totals(core) == (2, 1, 0, 0)
+
+
 # ---------------------------------------------------------------- duplicates, retained, accounting
 
 
