@@ -1,13 +1,14 @@
 """What people see of the core's state: only what is committed (semantics A3).
 
 The core is ahead of the ledger from `step` until the commit succeeds, which may take as long as a full disk lasts. Whoever
-asks meanwhile waits a moment for that commit, and if it does not come is answered from the copy made last (at most a
-few seconds before the trouble began: `Gateway` renews it regularly).
+asks meanwhile waits a moment for that commit, and if it does not come is answered from the copy made last: a second
+old when readings come all the time, else a few (`Gateway` renews it besides).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -15,6 +16,10 @@ from gateway.core import Core
 
 WAIT_S = 0.5
 """A commit takes milliseconds: one that takes longer than this is in trouble."""
+
+
+COPY_S = 1.0
+"""How often the copy is renewed while commits come (a millisecond's work for 1,000 stations)."""
 
 
 class Shown(NamedTuple):
@@ -35,7 +40,8 @@ class Committed:
         self._core = core
         self._ahead = ahead
         self._stuck = stuck
-        self._waiter: asyncio.Future[Mapping[str, tuple[Shown, ...]]] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._copied_at = time.monotonic()
         self._copy = self._look()
         self.firing: dict[str, int] = {}
         """Open episodes of rules by severity."""
@@ -57,16 +63,18 @@ class Committed:
         """Core and ledger are at one: called right after a commit. `changed`: it brought transitions or rejections."""
         if changed:
             self._count()
-        if self._waiter is not None:
+        if self._waiter is not None or time.monotonic() >= self._copied_at + COPY_S:
             self._copy = self._look()
-            waiter, self._waiter = self._waiter, None
-            waiter.set_result(self._copy)
+        if self._waiter is not None:
+            self._waiter.set_result(None)
+            self._waiter = None
 
     def _count(self) -> None:
         self.firing = self._core.watching.firing()
         self.internal = self._core.state.rejected.get("internal", 0)
 
     def _look(self) -> Mapping[str, tuple[Shown, ...]]:
+        self._copied_at = time.monotonic()
         found = {}
         for name, station in self._core.stations.items():
             shown = tuple(

@@ -61,7 +61,7 @@ class Torrent:
                     self.sent += count
                 last = now
                 self._read()
-        except BaseException as error:  # noqa: BLE001 - told to the test, which fails with it
+        except BaseException as error:  # told to the test, which fails with it
             self._error = error
 
     def _read(self) -> None:
