@@ -280,11 +280,11 @@ class ReceiverLane:
     async def run(self) -> None:
         """Tell what is due, then wait for commits, for ever."""
         while True:
-            seen = self._ledger.committed.head
+            seen = self._ledger.intended.head
             intents = await self._ledger.read_intents(self.name, _INTENTS)
             self.health.backlog = len(intents) if len(intents) < _INTENTS else await self._ledger.waiting_intents(self.name)
             if not intents:
-                await self._ledger.committed.beyond(seen)
+                await self._ledger.intended.beyond(seen)
                 continue
             skipped = 0
             for number, intent in intents:

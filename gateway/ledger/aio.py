@@ -51,6 +51,8 @@ class AsyncLedger:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.committed = CommitSignal(ledger.head)
+        self.intended = CommitSignal(ledger.head)
+        """The same for batches that hold intents: receivers need not look at every commit."""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._reader = ThreadPoolExecutor(2, thread_name_prefix="ledger-reader")
 
@@ -67,6 +69,8 @@ class AsyncLedger:
         seq = await self.write(lambda ledger: ledger.commit(inputs, outcomes))
         if seq > self.committed.head:
             self.committed.notify(seq)
+            if outcomes.intents:
+                self.intended.notify(seq)
         return seq
 
     async def redelivered(self, messages: Sequence[Input]) -> set[int]:

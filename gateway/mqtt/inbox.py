@@ -19,6 +19,9 @@ from gateway.mqtt.source import Delivery
 JUMP_MS = 5_000
 """A wall clock that moved this much against the monotonic clock was stepped (semantics A6)."""
 
+QUIET_S = 0.008
+"""Gathering ends when nothing came for so long: MQTT brokers often allow no more than 20 unacknowledged messages."""
+
 
 class Submission(NamedTuple):
     """An input from within (a command, a replay). The pipeline sets `done` after its commit, or its exception."""
@@ -56,11 +59,17 @@ class SharedInbox:
         max_batch: int = 2000,
         tick_every_s: float = 1.0,
         max_submissions: int = 10_000,
+        gather_s: float = 0.0,
+        gather_items: int = 500,
     ) -> None:
         """At most `qos0_limit` QoS 0 messages, and `qos0_bytes` of their payloads, wait; further ones are shed.
 
         A batch has at most `max_batch` items (and the `Shed` inputs behind them). If nothing comes for `tick_every_s`
         real seconds, an empty batch is handed out, so that the pipeline can step a `Tick`.
+
+        Each batch costs a commit. So while messages keep coming, a batch is handed out `gather_s` real seconds after the
+        one before, or when `gather_items` wait. What comes after a pause is handed out at once, and gathering ends when
+        nothing came for `QUIET_S`: the broker may wait for our acknowledgements.
         """
         self._clock = clock
         self._qos0_limit = qos0_limit
@@ -77,6 +86,11 @@ class SharedInbox:
         self._last_ms = clock.now_ms()
         self._ahead_ms = self._last_ms - clock.monotonic_ms()
         self._jumps = 0
+        self._gather_s = gather_s
+        self._gather_items = gather_items
+        self._taken_at = 0.0
+        self._enough = 1
+        """Items that must wait for the consumer to be woken."""
         self._waiter: asyncio.Future[None] | None = None
         self._woken = False
         self._closing = False
@@ -122,7 +136,8 @@ class SharedInbox:
                 self._qos0 += len(without_hold)
                 self._qos0_bytes += bytes_here
         self._queue.extend(deliveries)
-        self._wake()
+        if len(self._queue) >= self._enough:
+            self._wake()
 
     def link(self, source: str, up: bool) -> None:
         """A source became up (connected and drained) or down: queued as `Link` if that is news."""
@@ -152,11 +167,15 @@ class SharedInbox:
         """Batches in the order of receipt, for one consumer. Empty: nothing came for a while, or `wake()` was called."""
         while True:
             if not self._queue and not self._shed and not self._closing and not self._woken:
-                await self._wait()
+                await self._wait(self._tick_every_s)
+            await self._gather()
             if self._closing and (self._drop or not (self._queue or self._shed)):
                 return
             self._woken = False
-            yield self._take()
+            batch = self._take()
+            if batch and self._gather_s:
+                self._taken_at = asyncio.get_running_loop().time()
+            yield batch
 
     def wake(self) -> None:
         """Hand out a batch now, though it may be empty (a timer is due)."""
@@ -178,17 +197,36 @@ class SharedInbox:
 
     def _append(self, item: Item) -> None:
         self._queue.append(item)
-        self._wake()
+        if len(self._queue) >= self._enough:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self) -> None:
+    async def _gather(self) -> None:
+        """Let more come if the last batch was just now (see the constructor)."""
+        if not self._gather_s:
+            return
+        loop = asyncio.get_running_loop()
+        until = self._taken_at + self._gather_s
+        before = 0
+        self._enough = self._gather_items
+        try:
+            while before < len(self._queue) < self._gather_items and not self._closing and not self._woken:
+                left = until - loop.time()
+                if left <= 0:
+                    return
+                before = len(self._queue)
+                await self._wait(min(left, QUIET_S))
+        finally:
+            self._enough = 1
+
+    async def _wait(self, longest_s: float) -> None:
         # A future and a timer cost a tenth of asyncio.wait_for, and this is once a batch.
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
-        timer = loop.call_later(self._tick_every_s, self._wake)
+        timer = loop.call_later(longest_s, self._wake)
         try:
             await self._waiter
         finally:

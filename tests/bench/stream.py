@@ -28,7 +28,7 @@ from tests.tools.site import ROOT
 DEVICES = 1000
 PARAMETERS = ("pm25", "pm10", "no2", "temperature", "humidity")
 _WINDOW = 4000
-_SLICE_S = 0.005
+_SLICE_S = 0.001
 
 
 def messages(count: int, devices: int = DEVICES, *, last_ms: int | None = None, seed: int = 1) -> Iterator[tuple[str, bytes]]:

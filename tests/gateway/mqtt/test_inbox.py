@@ -198,3 +198,20 @@ def test_A1_stamps_never_decrease_along_the_batches(steps: list[tuple[int, float
 
     stamps = asyncio.run(play())
     assert stamps == sorted(stamps)
+
+
+async def test_while_messages_keep_coming_they_gather_and_after_a_pause_one_goes_at_once() -> None:
+    inbox = SharedInbox(Clock(), tick_every_s=3600, gather_s=30.0, gather_items=4)
+    batches = inbox.batches()
+    inbox.put([delivery(inbox)])
+    assert len(await asyncio.wait_for(anext(batches), 10)) == 1, "nothing came before: at once"
+    coming = asyncio.ensure_future(anext(batches))
+    for _ in range(4):
+        inbox.put([delivery(inbox)])
+        await asyncio.sleep(0)
+    assert len(await asyncio.wait_for(coming, 10)) == 4, "30 s after the last batch, but enough have gathered"
+    inbox.put([delivery(inbox)])
+    assert len(await asyncio.wait_for(anext(batches), 10)) == 1, "nothing more comes: the broker may wait for acknowledgements"
+    inbox.put([delivery(inbox)])
+    inbox.close()
+    assert len(await asyncio.wait_for(anext(batches), 10)) == 1, "a stop does not wait"
