@@ -410,7 +410,10 @@ class Core:
         return b"\n".join(parts)
 
     def restore(self, globals_: bytes, units: Iterator[tuple[str, bytes]], text: str) -> None:
-        """Load a snapshot that was made under the configuration `text`. Replaces everything."""
+        """Load a snapshot that was made under the configuration `text`. Replaces everything.
+
+        Raises msgspec.DecodeError or ValueError if it is not a whole snapshot; then this core is of no use any more.
+        """
         plain = json.loads(text)
         self.state = msgspec.msgpack.decode(globals_, type=Globals)
         self.devices, self.stations, self._timers = {}, {}, []
@@ -420,6 +423,9 @@ class Core:
             else:
                 self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
         self._load_config(plain)
+        registry = self.interpreter.registry
+        if self.devices.keys() != registry.devices.keys() or not registry.stations.keys() <= self.stations.keys():
+            raise ValueError("the snapshot lacks devices or stations of its own configuration")
         self.watching.load(plain["rules"])
         self._reschedule(self.state.last_received_ms)
 

@@ -6,12 +6,13 @@ stream, and every string in them passes the redactor last.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from pydantic import BaseModel, SecretStr
@@ -25,7 +26,7 @@ _CHATTY = ("httpx", "httpcore", "urllib3", "apprise", "uvicorn", "uvicorn.error"
 
 def setup(section: LogSection, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
     """Configure structlog and logging for the process. Call once, first thing; again when secrets changed."""
-    stream = stream or sys.stderr
+    stream = cast(TextIO, _Forgiving(stream or sys.stderr))
     level = getattr(logging, section.level.upper())
     redact = _redacting(Redactor(secrets))
     shared: list[Any] = [
@@ -58,6 +59,28 @@ def setup(section: LogSection, secrets: Iterable[str] = (), stream: TextIO | Non
     root.setLevel(max(level, logging.WARNING))
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Forgiving:
+    """A stream on which a write cannot fail: a full disk under the log, or a reader of our pipe that died, stops nothing.
+
+    What could not be written waits in Python's own buffer of 8 KB; beyond that it is lost.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
 
 def secrets_of(settings: BaseModel) -> set[str]:

@@ -47,7 +47,7 @@ def _newest_state(ledger: Ledger) -> tuple[Core, int]:
         core = Core()
         try:
             _load(ledger, core, snapshot)
-        except (LedgerDamaged, msgspec.DecodeError, StopIteration) as error:
+        except (LedgerDamaged, msgspec.DecodeError, ValueError, StopIteration) as error:
             log.error("a snapshot cannot be used, trying the one before", seq=snapshot.seq, reason=str(error))
         else:
             return core, snapshot.seq
