@@ -40,19 +40,18 @@ def city() -> Iterator[Line]:
                 yield Line(measured, station, f"{station}-dev", area, NOW_MS - minute * 60_000, values)
 
 
-ALERT = (
-    'alert,area=hai-chau/bach-dang,device=an-01,station=hai-chau-01 rule="pm25-smoke",severity="warning",state="{state}",'
-    'parameter="pm25",value=120.5,reason="condition" {time}'
-)
+def alert(state: str, time_ms: int) -> Line:
+    """What the core hands to the histories when an alert changes (`Core.record`)."""
+    notes = {"rule": "pm25-smoke", "kind": "threshold", "severity": "warning", "state": state, "reason": "condition", "parameter": "pm25"}
+    return Line("alert", "hai-chau-01", "an-01", "hai-chau/bach-dang", time_ms, (), (*notes.items(), ("value", 120.5)))
 
 
 @pytest.fixture(scope="module")
 def database(shared_influxd: Influxd) -> Iterator[tuple[Influxd, str]]:
     name = "city_now"
     shared_influxd.create(name)
-    _, texts, refused = Encoder().encode(list(city()))
+    _, texts, refused = Encoder().encode([*city(), alert("firing", NOW_MS - HOUR_MS // 2), alert("resolved", NOW_MS - 60_000)])
     assert refused == []
-    texts += [ALERT.format(state="firing", time=NOW_MS - HOUR_MS // 2), ALERT.format(state="resolved", time=NOW_MS - 60_000)]
     request = urllib.request.Request(f"{shared_influxd.url}/write?db={name}&precision=ms", data="\n".join(texts).encode())
     with urllib.request.urlopen(request, timeout=30) as answer:
         assert answer.status == 204
@@ -122,6 +121,16 @@ def test_newest_is_the_newest_usable_value(database: tuple[Influxd, str]) -> Non
     )
     (one,) = server.query(query, db=name)
     assert one["values"] == [[NOW_MS - 5 * 60_000, 5.0]]
+
+
+def test_alerts_stand_newest_first_with_all_that_is_shown(database: tuple[Influxd, str]) -> None:
+    server, name = database
+    (one,) = server.query(filled(query_of("What happened to alerts", "A")), db=name)
+    assert one["columns"] == ["time", "station", "state", "severity", "rule", "parameter", "value", "reason"]
+    assert one["values"] == [
+        [NOW_MS - 60_000, "hai-chau-01", "resolved", "warning", "pm25-smoke", "pm25", 120.5, "condition"],
+        [NOW_MS - HOUR_MS // 2, "hai-chau-01", "firing", "warning", "pm25-smoke", "pm25", 120.5, "condition"],
+    ]
 
 
 def test_flags_are_counted(database: tuple[Influxd, str]) -> None:
