@@ -407,7 +407,7 @@ def _spare_the_collector() -> None:
 
 
 async def run(loaded: LoadedConfig, config: CoreConfig) -> int:
-    """`envgw run`: until SIGTERM or SIGINT; a second signal stops at once. Returns the exit code."""
+    """`envgw run`: until SIGTERM or SIGINT; a second one changes nothing: the end is orderly, and bounded. Returns the exit code."""
     import signal
 
     gateway = Gateway(loaded, config)
