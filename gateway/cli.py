@@ -259,14 +259,17 @@ def simulate(
     username: Annotated[str | None, typer.Option(help="User name.")] = None,
     password_file: Annotated[Path | None, typer.Option(help="File with the password.", exists=True, dir_okay=False)] = None,
     ca_file: Annotated[Path | None, typer.Option(help="CA of the broker's certificate (PEM).", exists=True, dir_okay=False)] = None,
-    stations: Annotated[int, typer.Option(help="Simulated stations (devices an-0001 …).", min=1)] = 12,
+    stations: Annotated[int, typer.Option(help="Simulated stations (and devices) sim-00001 ….", min=1)] = 12,
     registry: Annotated[Path | None, typer.Option(help="Simulate the devices of this registry instead.", exists=True)] = None,
     type_: Annotated[str, typer.Option("--type", help="Device type of simulated stations.")] = "air-node",
     rate: Annotated[float | None, typer.Option(help="Messages per second over all devices; default: each at its own interval.")] = None,
     interval: Annotated[str, typer.Option(help="Reporting interval of simulated stations.")] = "60s",
     count: Annotated[int | None, typer.Option(help="Stop after so many messages.", min=1)] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after so long.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same messages.")] = 1,
+    seed: Annotated[int, typer.Option(help="Same seed and same --start, same messages.")] = 1,
+    start: Annotated[
+        str | None, typer.Option(help="Time that the simulated devices' clocks start from (ISO 8601 with zone, or -24h); default now.")
+    ] = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file with faults and episodes.", exists=True)] = None,
     connections: Annotated[int, typer.Option(help="MQTT connections to spread the devices over.", min=1, max=100)] = 1,
     replay: Annotated[Path | None, typer.Option(help="Publish a real series from this file instead.", exists=True, dir_okay=False)] = None,
@@ -304,7 +307,8 @@ def simulate(
             connections=connections,
         ),
         seed=seed, stations=stations, device_type=type_, interval_ms=interval_ms, registry=registry, scenario=scenario, rate=rate,
-        count=count, seconds=seconds, replay=replay, map=map_, speed=pace, shift_to_now=shift_to_now,  # type: ignore[arg-type]
+        count=count, seconds=seconds, start_ms=_instant(start, "now") if start else None,
+        replay=replay, map=map_, speed=pace, shift_to_now=shift_to_now,  # type: ignore[arg-type]
     )  # fmt: skip
 
     async def work() -> Any:
@@ -318,7 +322,7 @@ def simulate(
 
     summary = _run(work)
     if as_json:
-        _print_json({**asdict(summary), "rate": summary.rate})
+        _print_json({**asdict(summary), "faults": dict(summary.faults), "rate": summary.rate})
     else:
         print(summary.text())
         for problem in summary.problems:
@@ -418,9 +422,8 @@ def alerts_list(
     for row in rows:
         reading = "" if row["value"] is None else f"{row['parameter']} {row['value']:g} {row['unit']}"
         name = row["names"].get("vi") or row["names"].get("en") or row["rule"]
-        print(
-            f"{row['since']}  {row['severity']:<8} {row['state']:<8} {row['station'] or row['device']:<18} {name}  {reading}  {row['episode']}"
-        )
+        where = row["station"] or row["device"]
+        print(f"{row['since']}  {row['severity']:<8} {row['state']:<8} {where:<18} {name}  {reading}  {row['episode']}")
     if not rows:
         print("no alerts", file=sys.stderr)
 

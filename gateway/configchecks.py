@@ -96,10 +96,25 @@ def _subscriptions(broker: dict[str, Any], here: PathTuple, rules: bool) -> Iter
         problem = topic_filter_problem(topic)
         if problem:
             yield at, problem
-        elif topic.startswith("$share/") and rules:
-            yield at, "`$share` splits a station over gateways, so rules cannot be evaluated: remove `$share/…/`, or remove `rules` here"
+        elif topic.startswith("$share/"):
+            yield from ((at, complaint) for complaint in _share_problem(topic, broker.get("protocol"), rules))
         if first.setdefault(topic, m) != m:
             yield at, f"{topic!r} is subscribed to twice: the first would win, so remove one"
+
+
+def _share_problem(topic: str, protocol: object, rules: bool) -> Iterator[str]:
+    """Semantics B3: none of the gateways that share a station sees its whole series, so windows, timers and silence are wrong in each.
+
+    (A share partitioned by topic, where each gateway has filters of its own, needs no `$share`: that is what to write instead.)
+    """
+    plain = topic.split("/", 2)[2]
+    if str(protocol) == "3.1.1":
+        yield f"`$share` needs MQTT 5: write `protocol: 5`, or the plain filter {plain!r}"
+    if rules:
+        yield (
+            "`$share` splits a station's readings over gateways, so alert rules would be wrong: "
+            f"write {plain!r} and give each gateway topics of its own, or remove `rules` here"
+        )
 
 
 def topic_filter_problem(topic: str) -> str:

@@ -58,28 +58,3 @@ def acknowledge_all(sources: Mapping[str, Source], items: Iterable[Item]) -> Non
         source = sources.get(name)
         if source is not None:
             source.acknowledge(deliveries)
-
-
-def check_shares(settings: BrokerSection, *, has_rules: bool) -> list[str]:
-    """What is wrong with the `$share` filters of one broker, in words (semantics B3); empty if nothing is.
-
-    A shared subscription deals the messages of one station out over several gateways: none of them sees the whole
-    series, so windows, timers and silence are wrong in each. (A share partitioned by topic, where each gateway has
-    filters of its own, needs no `$share` at all: that is what to write instead.)
-    """
-    problems = []
-    for subscription in settings.subscriptions:
-        if not subscription.topic.startswith("$share/"):
-            continue
-        parts = subscription.topic.split("/", 2)
-        where = f"broker {settings.name!r}, topic {subscription.topic!r}"
-        if len(parts) < 3 or not parts[1] or not parts[2] or "+" in parts[1] or "#" in parts[1]:
-            problems.append(f"{where}: write $share/GROUP/FILTER, with a group name without + and #")
-        elif settings.protocol != "5":
-            problems.append(f"{where}: $share needs MQTT 5; write protocol: 5, or the plain filter {parts[2]!r}")
-        elif has_rules:
-            problems.append(
-                f"{where}: a shared subscription splits a station's readings over gateways, so alert rules would be wrong; "
-                f"write the plain filter {parts[2]!r} and give each gateway stations (topics) of its own, or configure no rules"
-            )
-    return problems

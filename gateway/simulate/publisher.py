@@ -138,10 +138,10 @@ def _batches(options: SimulateOptions, clock: Clock, stop: asyncio.Event, summar
         )
     summary.faults = fleet.faults
     if options.rate is not None:
-        return at_rate(fleet, options.rate, start_ms, stop)
+        return at_rate(fleet, options.rate, start_ms, stop, most=options.count)
     if options.start_ms is not None:
         clock = Clock(start_ms=options.start_ms, speed=clock.speed)
-    return on_clock(fleet, clock, stop, since_ms=start_ms)
+    return on_clock(fleet, clock, stop, since_ms=start_ms, most=options.count)
 
 
 class City(Protocol):
@@ -152,14 +152,24 @@ class City(Protocol):
         ...
 
 
-async def on_clock(city: City, clock: Clock, stop: asyncio.Event, *, since_ms: int) -> AsyncIterator[list[Outgoing]]:
-    """What is due on the clock, each device at its own interval, from just after `since_ms` until `stop`."""
+async def on_clock(
+    city: City, clock: Clock, stop: asyncio.Event, *, since_ms: int, most: int | None = None
+) -> AsyncIterator[list[Outgoing]]:
+    """What is due on the clock, each device at its own interval, from just after `since_ms` until `stop` or `most` messages.
+
+    (`most` is looked at here, so that nothing is made, and none of its faults counted, that is not published.)
+    """
     done_ms = since_ms
+    made = 0
     while not stop.is_set():
         now_ms = clock.now_ms()
         batch: list[Outgoing] = []
         for message in city.messages(done_ms, now_ms):
             batch.append(message)
+            made += 1
+            if made == most:
+                yield batch
+                return
             if len(batch) >= _LARGEST_BATCH:
                 yield batch
                 batch = []
@@ -169,7 +179,9 @@ async def on_clock(city: City, clock: Clock, stop: asyncio.Event, *, since_ms: i
         await _beat(stop)
 
 
-async def at_rate(fleet: Fleet, rate: float, start_ms: int, stop: asyncio.Event) -> AsyncIterator[list[Outgoing]]:
+async def at_rate(
+    fleet: Fleet, rate: float, start_ms: int, stop: asyncio.Event, *, most: int | None = None
+) -> AsyncIterator[list[Outgoing]]:
     """`rate` messages a second, the devices in turn. When the broker is slower, the simulator falls behind and says so by its rate.
 
     Message n carries the time `start_ms + n / rate`, so a device never repeats one, and a fixed start gives fixed bytes.
@@ -177,8 +189,10 @@ async def at_rate(fleet: Fleet, rate: float, start_ms: int, stop: asyncio.Event)
     spoken = _turns(fleet, rate, start_ms)
     began = time.monotonic()
     sent = 0
-    while not stop.is_set():
+    while not stop.is_set() and sent != most:
         due = min(int((time.monotonic() - began) * rate) - sent, _LARGEST_BATCH)
+        if most is not None:
+            due = min(due, most - sent)  # nothing is made, and none of its faults counted, that is not published
         if due > 0:
             yield list(islice(spoken, due))
             sent += due

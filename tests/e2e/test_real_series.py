@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,9 +60,7 @@ def dust(cells: dict[str, str]) -> Row:
 
 def river(cells: dict[str, str]) -> Row:
     columns = {"temp": "water_temp", "cond": "ec", "ph": "ph", "do": "do", "turb": "turbidity", "stage": "level"}
-    values = {
-        name: number(cells[column], "-9999", "NULL", factor=0.01 if column == "stage" else 1.0) for column, name in columns.items()
-    }
+    values = {name: number(cells[column], "-9999", "NULL", factor=0.01 if column == "stage" else 1.0) for column, name in columns.items()}
     return datetime.fromisoformat(cells["datetime"]).replace(tzinfo=timezone(timedelta(hours=-7))), values
 
 
@@ -105,16 +102,15 @@ class Series:
         return revisions, duplicates
 
 
-CATALOGUE = yaml.safe_load((ROOT / "devices" / "parameters.yaml").read_text())
-PLAUSIBLE: dict[str, tuple[float, float]] = {}
+PLAUSIBLE: dict[str, tuple[float, float]] = {
+    name: (entry["plausible"][0], entry["plausible"][1])
+    for name, entry in yaml.safe_load((ROOT / "devices" / "parameters.yaml").read_text()).items()
+    if "plausible" in entry
+}
 
 
 def flag_of(name: str, value: float | None) -> int:
     """The gross range test: 1 within the plausible span, 4 outside, 9 for nothing."""
-    if not PLAUSIBLE:
-        entries = CATALOGUE["parameters"] if "parameters" in CATALOGUE else CATALOGUE
-        pairs = entries.items() if isinstance(entries, dict) else [(entry["id"], entry) for entry in entries]
-        PLAUSIBLE.update({key: tuple(entry["plausible"]) for key, entry in pairs if "plausible" in entry})
     if value is None:
         return 9
     low, high = PLAUSIBLE[name]

@@ -208,6 +208,7 @@ class Influx27StandIn:
                 await writer.drain()
                 await asyncio.sleep(1)
             return False
+        answer: tuple[Status, bytes | None]
         if parts.path == "/health":
             answer = Status(200, "", "", {}), b'{"name":"influxdb","message":"ready for queries and writes","status":"pass"}'
         elif isinstance(misbehave, Status):

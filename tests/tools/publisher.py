@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 Topic = str
 
@@ -27,7 +28,7 @@ def air(number: int, *, at_ms: int | None = None, **values: Any) -> tuple[Topic,
 
 
 def _client(port: int) -> paho.Client:
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, reconnect_on_failure=True)
+    client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=True)
     client.max_inflight_messages_set(2000)
     client.max_queued_messages_set(0)
     client.reconnect_delay_set(min_delay=1, max_delay=1)
@@ -36,9 +37,7 @@ def _client(port: int) -> paho.Client:
     return client
 
 
-def publish_all(
-    port: int, messages: Iterable[tuple[Topic, bytes]], *, qos: int = 1, retain: bool = False, timeout_s: float = 30.0
-) -> None:
+def publish_all(port: int, messages: Iterable[tuple[Topic, bytes]], *, qos: int = 1, retain: bool = False, timeout_s: float = 30.0) -> None:
     """Publish and wait until the broker has acknowledged every one (QoS 0: until all are written). AssertionError if it does not."""
     client = _client(port)
     try:
@@ -50,6 +49,37 @@ def publish_all(
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+class Heard:
+    """`with Heard(port, "sensors/#") as heard:` is an independent subscriber (QoS 1); `heard.messages` fills as they come."""
+
+    def __init__(self, port: int, topic: str) -> None:
+        self.messages: list[tuple[Topic, bytes]] = []
+        self._topic = topic
+        self._subscribed = threading.Event()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_connect = lambda client, data, flags, reason, properties: client.subscribe(topic, qos=1)
+        self._client.on_subscribe = lambda client, data, packet_id, reasons, properties: self._subscribed.set()
+        self._client.on_message = lambda client, data, message: self.messages.append((message.topic, bytes(message.payload)))
+        self._client.connect("127.0.0.1", port)
+
+    def until(self, count: int, timeout_s: float = 20.0) -> list[tuple[Topic, bytes]]:
+        """Until so many messages came; returns all."""
+        deadline = time.monotonic() + timeout_s
+        while len(self.messages) < count:
+            assert time.monotonic() < deadline, f"{len(self.messages)} of {count} messages on {self._topic} in {timeout_s} s"
+            time.sleep(0.02)
+        return list(self.messages)
+
+    def __enter__(self) -> Heard:
+        self._client.loop_start()
+        assert self._subscribed.wait(10), f"no SUBACK for {self._topic}"
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
 
 
 class Load:
@@ -102,7 +132,7 @@ class Load:
                     topic, payload = self._make(len(self._sent))
                     assert len(self._sent) < 65_000, "packet ids would be used twice"
                     self._sent.append(self._client.publish(topic, payload, qos=1).mid)
-        except BaseException as error:  # noqa: BLE001 - told to the test, which fails with it
+        except BaseException as error:  # told to the test, which fails with it
             self._error = error
 
     def __enter__(self) -> Load:

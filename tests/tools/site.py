@@ -36,7 +36,7 @@ SMOKE = {
 
 
 def air_stations(count: int, *, interval: str = "60s", first: int = 1) -> list[dict[str, Any]]:
-    """Stations st-0001 … with one air node an-0001 … each (the ids that `envgw simulate` uses)."""
+    """Stations st-0001 … with one air node an-0001 … each."""
     return [
         {
             "id": f"st-{n:04}",

@@ -14,7 +14,7 @@ from gateway.errors import EnvgwError
 from gateway.inputs import Message
 from gateway.mqtt.drain import DrainProbe
 from gateway.mqtt.endpoint import Backoff, parse_url
-from gateway.mqtt.factory import acknowledge_all, check_shares, make_source
+from gateway.mqtt.factory import acknowledge_all, make_source
 from gateway.mqtt.mqtt5_source import Mqtt5Source
 from gateway.mqtt.paho_source import PahoSource
 from gateway.mqtt.pending import PendingCount
@@ -98,17 +98,6 @@ def test_pending_counts_to_zero(reads: list[tuple[int, int]], rng: random.Random
         assert pending.count == health.unacknowledged == len(waiting)
     pending.acknowledged([pending_delivery(1) for _ in waiting])
     assert (pending.count, pending.bytes) == (0, 0)
-
-
-def test_B3_share_is_refused_with_rules() -> None:
-    shared = broker("mqtt://x", "$share/gateways/air/#", "water/#")
-    (problem,) = check_shares(shared, has_rules=True)
-    assert "'air/#'" in problem
-    assert "broker 'city'" in problem
-    assert check_shares(shared, has_rules=False) == []
-    assert "MQTT 5" in check_shares(broker("mqtt://x", "$share/g/air/#", protocol="3.1.1"), has_rules=False)[0]
-    assert "GROUP" in check_shares(broker("mqtt://x", "$share/air"), has_rules=False)[0]
-    assert "GROUP" in check_shares(broker("mqtt://x", "$share/+/air"), has_rules=False)[0]
 
 
 def test_factory_makes_what_the_protocol_says() -> None:
