@@ -92,8 +92,9 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     given, wrong = configenv.override(data, Settings, environ, ignore=main.variables)
     data = _tidied(data, Settings)
     places = Places(main._replace(data=None), given)  # without the data: it holds secrets
-    settings, found = _validated(data, folder)
+    inline = _inline(main, data)
     files, unreadable = _files(data, folder)
+    settings, found = _validated(_without_inline(data), folder)
     problems = [
         *sorted([*main.problems, *places.problems(found)], key=lambda problem: (problem.line == 0, problem.line, problem.column)),
         *(Problem(variable, 0, 0, message) for variable, message in wrong),
@@ -102,7 +103,8 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     ]
     if problems or settings is None:
         raise ConfigError(dict.fromkeys(problems))
-    return LoadedConfig(_absolute(settings, folder), path, files["types"], files["stations"], files["rules"], places)
+    stations, rules, types = (inline[key] + files[key] for key in ("stations", "rules", "types"))
+    return LoadedConfig(_absolute(settings, folder), path, types, stations, rules, places)
 
 
 def problems_in(document: Document, found: Iterable[tuple[PathTuple, str]]) -> list[Problem]:
@@ -141,6 +143,34 @@ def _tidied(data: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
             value = next((literal for literal in kind.literals if str(literal) == str(value)), value)
         tidied[key] = value
     return tidied
+
+
+def _inline(main: Document, data: dict[str, Any]) -> dict[str, tuple[Document, ...]]:
+    """Stations, rules and types written in the main file itself: entries that are sections and not names of files.
+
+    They become documents like those of files, whose positions are lines of the main file.
+    """
+    found: dict[str, tuple[Document, ...]] = {}
+    for key in _FILE_LISTS:
+        entries = data.get(key)
+        chosen = [n for n, entry in enumerate(entries if isinstance(entries, list) else []) if isinstance(entry, dict)]
+        if not chosen:
+            found[key] = ()
+            continue
+        assert isinstance(entries, list)
+        places = [main.at((key, n)) for n in chosen]
+        if key == "types":
+            found[key] = tuple(Document(main.file, entries[n], place, []) for n, place in zip(chosen, places, strict=True))
+        else:
+            listed = (places[0] if isinstance(places[0], int) else places[0][0], places)
+            found[key] = (Document(main.file, {key: [entries[n] for n in chosen]}, (0, {key: listed}), []),)
+    return found
+
+
+def _without_inline(data: dict[str, Any]) -> dict[str, Any]:
+    """The data as `Settings` knows them: names of files only."""
+    lists = {key: data[key] for key in _FILE_LISTS if isinstance(data.get(key), list)}
+    return {**data, **{key: [entry for entry in entries if not isinstance(entry, dict)] for key, entries in lists.items()}}
 
 
 def _files(data: dict[str, Any], folder: Path) -> tuple[dict[str, tuple[Document, ...]], list[tuple[PathTuple, str]]]:

@@ -21,10 +21,11 @@ _SHOWN = 60
 
 
 class Shape(typing.NamedTuple):
-    """What a field holds, without `Annotated` and `| None`: a section, a list of `item`, or one value."""
+    """What a field holds, without `Annotated` and `| None`: a section, a list of `item`, a mapping to `value`, or one value."""
 
     section: type[BaseModel] | None = None
     item: Any = None
+    value: Any = None
     literals: tuple[Any, ...] = ()
     secret: bool = False
     text: bool = False
@@ -40,6 +41,8 @@ def shape(annotation: Any) -> Shape:
         return shape(kept[0]) if len(kept) == 1 else Shape()
     if origin is list:
         return Shape(item=get_args(annotation)[0])
+    if origin is dict:
+        return Shape(value=get_args(annotation)[1])
     if origin is Literal:
         return Shape(literals=get_args(annotation))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -96,30 +99,38 @@ def _value(data: Any, path: PathTuple) -> Any:
 
 
 def _field(model: type[BaseModel] | None, path: PathTuple) -> FieldInfo | None:
-    """The field that `path` leads to; None for list items and unknown keys."""
-    field: FieldInfo | None = None
-    for step in path:
-        if isinstance(step, int):
-            continue
-        if model is None or step not in model.model_fields:
-            return None
-        field = model.model_fields[step]
-        kind = shape(field.annotation)
-        model = kind.section or (shape(kind.item).section if kind.item is not None else None)
-    return field
+    """The field that `path` leads to; None for list items, entries of mappings and unknown keys."""
+    return _walk(model, path)[1]
 
 
 def section_at(model: type[BaseModel], path: PathTuple) -> type[BaseModel] | None:
-    """The section that `path` leads to (through lists too)."""
-    current: type[BaseModel] | None = model
+    """The section that `path` leads to (through lists and mappings too)."""
+    return _walk(model, path)[0]
+
+
+def names_of(section: type[BaseModel]) -> list[str]:
+    """The keys of a section as people write them."""
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _walk(model: type[BaseModel] | None, path: PathTuple) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """(section, field) at the end of `path`."""
+    field: FieldInfo | None = None
+    entries: type[BaseModel] | None = None
+    """Set where the next step is a key of a mapping, whose values are these sections."""
     for step in path:
         if isinstance(step, int):
             continue
-        if current is None or step not in current.model_fields:
-            return None
-        kind = shape(current.model_fields[step].annotation)
-        current = kind.section or (shape(kind.item).section if kind.item is not None else None)
-    return current
+        if entries is not None:
+            model, entries, field = entries, None, None
+            continue
+        found = None if model is None else next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        if found is None:
+            return None, None
+        field, kind = found, shape(found.annotation)
+        model = kind.section or (shape(kind.item).section if kind.item is not None else None)
+        entries = shape(kind.value).section if kind.value is not None else None
+    return model, field
 
 
 def _sentence(item: Mapping[str, Any], model: type[BaseModel], path: PathTuple, value: Any, field: FieldInfo | None) -> str:
@@ -128,7 +139,7 @@ def _sentence(item: Mapping[str, Any], model: type[BaseModel], path: PathTuple, 
     shown = _shown(value)
     if kind == "extra_forbidden":
         section = section_at(model, path[:-1])
-        return f"unknown key `{name}`{suggestion(str(name), section.model_fields if section else ())}"
+        return f"unknown key `{name}`{suggestion(str(name), names_of(section) if section else ())}"
     if kind == "missing":
         about = f" ({field.description.rstrip('.')})" if field is not None and field.description else ""
         return f"`{name}` is missing: add `{name}: …`{about}"

@@ -16,9 +16,10 @@ from devices import loader
 from devices.device_type import parse as parse_type
 from devices.interpret import Interpreter, build_interpreter
 from devices.problems import ConfigError as DataError
-from devices.problems import ConfigProblem, did_you_mean, from_pydantic
+from devices.problems import ConfigProblem, did_you_mean
 from devices.topics import filter_problem
 from gateway.config import ConfigError, LoadedConfig, problems_in
+from gateway.configmessages import explain
 from gateway.core import config_digest, config_text
 from gateway.settings import Settings
 from gateway.yamlfile import Document, Problem
@@ -111,16 +112,14 @@ def _rules(documents: Sequence[Document], problems: list[Problem]) -> list[RuleM
         try:
             model = RuleModel.model_validate(item)
         except ValidationError as error:
-            found = from_pydantic(error, ("rules", index))
-            problems.extend(problems_in(document, [(problem.path, problem.message) for problem in found]))
+            problems.extend(document.problem(("rules", index, *path), message) for path, message in explain(error, RuleModel, item))
             continue
         if model.id in BUILTINS:
             problems.append(document.problem(("rules", index, "id"), f"{model.id!r} is the id of a built-in alert: choose another"))
         placed.append((document, index, model))
     models = [model for _, _, model in placed]
-    for place, *rest in ((problem.path[1], problem) for problem in check_rules(models, known_parameter=_known_parameter)):
-        document, index, _ = placed[int(place)]
-        problem = rest[0]
+    for problem in check_rules(models, known_parameter=_known_parameter):
+        document, index, _ = placed[int(problem.path[1])]
         problems.append(document.problem(("rules", index, *problem.path[2:]), problem.message))
     return models
 

@@ -56,6 +56,13 @@ file names it in `!env`.
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
+def _with_inline(schema: dict[str, Any]) -> dict[str, Any]:
+    """Stations, rules and types may be written out in the main file, beside names of files (`gateway.config`)."""
+    for key in ("types", "stations", "rules"):
+        schema["properties"][key]["items"] = {"anyOf": [{"type": "string"}, {"type": "object"}]}
+    return schema
+
+
 def generated() -> dict[Path, str]:
     """Every generated file (relative to `docs/`) and its text."""
     return {
@@ -63,7 +70,7 @@ def generated() -> dict[Path, str]:
         Path("reference/cli.md"): cli_page(),
         Path("reference/metrics.md"): metrics.reference(),
         Path("reference/api.md"): api_reference.reference(),
-        Path("schema/envgw.schema.json"): _json(_schema(Settings, "envgw configuration")),
+        Path("schema/envgw.schema.json"): _json(_with_inline(_schema(Settings, "envgw configuration"))),
         Path("schema/stations.schema.json"): _json(_list_schema("stations", StationModel, "envgw registry: stations and their devices")),
         Path("schema/rules.schema.json"): _json(_list_schema("rules", RuleModel, "envgw alert rules")),
         Path("schema/type.schema.json"): _json(_schema(TypeModel, "envgw device type")),

@@ -125,7 +125,9 @@ class HistorySection(Section):
     ca_file: Path | None = Field(None, description="influxdb: PEM file of the CA, for https with a private one.")
     batch_lines: int = Field(5000, ge=1, le=50_000, description="Most lines written at once.")
     timeout: Duration = Field(_text("10s"), description="Whole time one write may take, answer included.")
-    backoff_max: Duration = Field(_text("30s"), description="Longest pause between two tries; a longer Retry-After is honoured up to 5 min.")
+    backoff_max: Duration = Field(
+        _text("30s"), description="Longest pause between two tries; a longer Retry-After is honoured up to 5 min."
+    )
     quota: Size = Field(_text("2GB"), description="Not required lanes: how much journal may wait for it before it is parked.")
 
     @model_validator(mode="after")
@@ -196,7 +198,9 @@ class LedgerSection(Section):
 
     file: Path = Field(Path("ledger.db"), description="SQLite file, relative to data_dir.")
     journal_retention: Duration = Field(_text("30d"), description="How long the journal is kept for replay and backtests.")
-    journal_max_size: Size = Field(_text("20GB"), description="The journal is pruned to this size, but never before a required lane has it.")
+    journal_max_size: Size = Field(
+        _text("20GB"), description="The journal is pruned to this size, but never before a required lane has it."
+    )
     rejected_max: int = Field(1_000_000, ge=1, description="Open rejections kept with their raw bytes; beyond it the oldest go, counted.")
     snapshot_every: int = Field(50_000, ge=100, description="Messages between two snapshots of the core's state.")
     low_water: Size = Field(_text("256MB"), description="Below this free space on the disk taking in stops.")
@@ -219,9 +223,9 @@ class Settings(Section):
     brokers: list[BrokerSection] = Field([], description="Brokers to read from.")
     history: list[HistorySection] = Field([HistorySection(name="local", kind="duckdb")], description="Where readings are kept.")
     receivers: list[ReceiverSection] = Field([ReceiverSection(name="log", kind="log")], description="Who is told about alerts.")
-    types: list[Path] = Field([], description="Files or folders with device types of your own, beside the shipped ones.")
-    stations: list[Path] = Field([], description="Registry files (stations and devices).")
-    rules: list[Path] = Field([], description="Files or folders with alert rules.")
+    types: list[Path] = Field([], description="Files or folders with device types of your own, beside the shipped ones. An entry may also be written out here.")
+    stations: list[Path] = Field([], description="Registry files (stations and devices). An entry may also be written out here.")
+    rules: list[Path] = Field([], description="Files or folders with alert rules. An entry may also be written out here.")
     api: ApiSection = ApiSection()
     time: TimeSection = TimeSection()
     limits: LimitsSection = LimitsSection()

@@ -115,6 +115,17 @@ class Document(NamedTuple):
             found = node if isinstance(node, int) else node[0]
         return (found >> 16) + 1, (found & 0xFFFF) + 1
 
+    def at(self, path: Sequence[str | int]) -> Position:
+        """The positions of the value at `path` and of all in it; of the document's first character if there is none."""
+        node = self.position
+        for step in path:
+            children = {} if isinstance(node, int) else node[1]
+            try:
+                node = children[step]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                return 0
+        return node
+
     def problem(self, path: Sequence[str | int], message: str) -> Problem:
         """The problem at `path`, with its line."""
         return Problem(self.file, *self.where(path), message)
