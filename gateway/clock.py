@@ -22,6 +22,7 @@ class Clock:
         *,
         start_ms: int | None = None,
         speed: float = 1.0,
+        running: bool = True,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -30,20 +31,30 @@ class Clock:
         self.speed = speed
         self._wall = wall
         self._monotonic = monotonic
-        self._origin = monotonic()
+        self._origin: float | None = monotonic() if running else None
         self._start_ms = start_ms
         if start_ms is None and speed != 1.0:
             self._start_ms = int(wall() * 1000)
+        if not running and self._start_ms is None:
+            raise ValueError("only a clock with a start of its own can be held back: the real one runs")
+
+    def start(self) -> None:
+        """Let a clock run that was made with `running=False`; until then it shows its start. Idempotent."""
+        if self._origin is None:
+            self._origin = self._monotonic()
 
     def now_ms(self) -> int:
         """Current time in ms since the epoch."""
         if self._start_ms is None:
             return int(self._wall() * 1000)
-        return self._start_ms + int((self._monotonic() - self._origin) * 1000 * self.speed)
+        return self._start_ms + self._elapsed_ms()
 
     def monotonic_ms(self) -> int:
         """Monotonic milliseconds on this clock's own scale (speed applied)."""
-        return int(self._monotonic() * 1000 * (self.speed if self._start_ms is not None else 1.0))
+        return int(self._monotonic() * 1000) if self._start_ms is None else self._elapsed_ms()
+
+    def _elapsed_ms(self) -> int:
+        return 0 if self._origin is None else int((self._monotonic() - self._origin) * 1000 * self.speed)
 
     def real_seconds(self, ms: int) -> float:
         """How many real seconds `ms` of this clock take (for sleeping)."""

@@ -27,7 +27,7 @@ from gateway.demo.backfill import backfill
 from gateway.demo.city import DemoCity, demo_file, run_city
 from gateway.embedded import EmbeddedBroker, EmbeddedOptions, claim_port
 from gateway.errors import EnvgwError
-from gateway.health import GREEN
+from gateway.health import GREEN, overall
 from gateway.inputs import Config, Input, Link, Start
 from gateway.ledger import Ledger
 from gateway.notify.text import Text
@@ -72,7 +72,8 @@ async def run_demo(options: DemoOptions) -> int:
         core = coreconfig.build(loaded)
         with _LogFile(loaded, options.data / "envgw.log"):
             city, resume_ms = _prepare(options, loaded, core, console)
-            clock = Clock(start_ms=resume_ms, speed=options.speed)
+            # Time stands still until all is up: on a slow machine a start takes an hour of the demo's time.
+            clock = Clock(start_ms=resume_ms, speed=options.speed, running=False)
             deliveries: deque[DeliveryView] = deque(maxlen=100)
 
             def delivered(intent: Intent, text: Text) -> None:
@@ -80,6 +81,8 @@ async def run_demo(options: DemoOptions) -> int:
 
             gateway = Gateway(loaded, core, clock=clock, listener=delivered)
             await gateway.start()
+            await _connected(gateway)
+            clock.start()
             page = _Page(gateway, broker, options, deliveries, began)
             stop = asyncio.Event()
             loop = asyncio.get_running_loop()
@@ -100,7 +103,7 @@ async def run_demo(options: DemoOptions) -> int:
                 final = await page.view()
                 async with asyncio.timeout(STOP_S):
                     await gateway.stop()
-            console.print(summary(final), highlight=False, markup=False)
+            console.print(summary(final), highlight=False, markup=False, soft_wrap=True)
             if gateway.failure:
                 raise EnvgwError(f"the gateway stopped by itself: {gateway.failure}")
             if sensors.done() and not sensors.cancelled() and sensors.exception() is not None:
@@ -149,6 +152,13 @@ def _backfill(data: Path, loaded: LoadedConfig, config: coreconfig.CoreConfig, c
             ledger.commit(batch, core.step(batch))
             count += len(batch)
     return count
+
+
+async def _connected(gateway: Gateway) -> None:
+    """Until the gateway has subscribed, or a while: then health says why it has not."""
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline and not all(source.health.drained for source in gateway.sources):
+        await asyncio.sleep(0.02)
 
 
 async def _watch(gateway: Gateway, stop: asyncio.Event, seconds: float | None) -> None:
@@ -231,7 +241,7 @@ class _Page:
             self._known = {episode.latest.episode: episode.latest.state for episode in episodes}
         new = [episode for episode in episodes if self._known.get(episode.latest.episode) != "resolved"]
         open_ = [episode.latest for episode in episodes if episode.latest.state != "resolved"]
-        parts = [part for part in gateway.health_parts() if part.colour is not GREEN]
+        parts = gateway.health_parts()
         data = self.options.data
         return DemoView(
             now_ms=gateway.clock.now_ms(),
@@ -260,8 +270,8 @@ class _Page:
             shed=status["shed"],
             rejected_by_reason=status["rejected"],
             pending=status["pending"],
-            health=status["health"],
-            reasons=[f"{part.name}: {part.reason}" for part in parts],
+            health=str(overall(parts)),
+            reasons=[f"{part.name}: {part.reason}" for part in parts if part.colour is not GREEN],
             places={
                 "API": f"http://127.0.0.1:{gateway.api_port}/api/v1/status",
                 "MQTT": self.broker.sensors_url,
