@@ -19,9 +19,9 @@ from tests.tools.publisher import Load, air, publish_all
 from tests.tools.sinks import HttpSink
 from tests.tools.site import Site, air_stations, running
 
-OUTAGE_S = 8.0
+OUTAGE_S = 6.0
 """How long the history stays away. The issue says 30 s; the lane tries again after at most 1 s here (30 s by default), so in
-8 s it meets the dead server as often as in four minutes with the default, and the suite stays short."""
+6 s it meets the dead server as often as in three minutes with the default, and the suite stays short."""
 
 
 @asynccontextmanager
