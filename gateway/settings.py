@@ -223,7 +223,9 @@ class Settings(Section):
     brokers: list[BrokerSection] = Field([], description="Brokers to read from.")
     history: list[HistorySection] = Field([HistorySection(name="local", kind="duckdb")], description="Where readings are kept.")
     receivers: list[ReceiverSection] = Field([ReceiverSection(name="log", kind="log")], description="Who is told about alerts.")
-    types: list[Path] = Field([], description="Files or folders with device types of your own, beside the shipped ones. An entry may also be written out here.")
+    types: list[Path] = Field(
+        [], description="Files or folders with device types of your own, beside the shipped ones. An entry may also be written out here."
+    )
     stations: list[Path] = Field([], description="Registry files (stations and devices). An entry may also be written out here.")
     rules: list[Path] = Field([], description="Files or folders with alert rules. An entry may also be written out here.")
     api: ApiSection = ApiSection()

@@ -136,14 +136,14 @@ async def running(run: Callable[[], Awaitable[None]]) -> AsyncIterator[asyncio.T
 async def until(condition: Callable[[], bool], within_s: float = 15) -> None:
     """Poll a condition until it holds."""
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
+        while not condition():
             await asyncio.sleep(0.002)
 
 
 async def until_told(aio: AsyncLedger) -> None:
     """Until nothing waits for the receiver, by the ledger's word."""
     async with asyncio.timeout(15):
-        while await aio.waiting_intents("r"):  # noqa: ASYNC110
+        while await aio.waiting_intents("r"):
             await asyncio.sleep(0.002)
 
 

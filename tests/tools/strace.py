@@ -1,7 +1,7 @@
 """strace as a witness, and as a saboteur of system calls.
 
-    site.start(wrap=strace.wrap(file, …))      the whole life of a process; calls(file) afterwards
-    with strace.attached(pid, file, inject="fdatasync:error=EIO"):      the calls fail while the block lasts
+site.start(wrap=strace.wrap(file, …))      the whole life of a process; calls(file) afterwards
+with strace.attached(pid, file, inject="fdatasync:error=EIO"):      the calls fail while the block lasts
 """
 
 from __future__ import annotations

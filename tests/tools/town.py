@@ -36,7 +36,9 @@ def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = 
             "lon": 108.22,
             "area": "son-tra",
             "medium": "water",
-            "devices": [{"id": f"wp-{n}", "type": "water-probe", "topics": [f"sensors/water/wp-{n}"], "from": "2020-01-01", "interval": "5m"}],
+            "devices": [
+                {"id": f"wp-{n}", "type": "water-probe", "topics": [f"sensors/water/wp-{n}"], "from": "2020-01-01", "interval": "5m"}
+            ],
         }
         for n in range(water)
     ]
