@@ -58,8 +58,10 @@ def test_sigterm_while_it_starts(tmp_path: Path, mosquitto: Mosquitto) -> None:
         deadline = time.monotonic() + 30
         while not (site.data / "ledger.db-wal").exists():
             assert time.monotonic() < deadline
+            time.sleep(0.002)
         assert site.terminate() in (0, -signal.SIGTERM)
         site.start()
+        site.until_connected()
         publish_all(mosquitto.port, [air(1, pm25=10.5)])
         site.until_delivered(1)
         assert site.terminate() == 0
