@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from gateway.core import Core
 from gateway.ledger import Ledger, LedgerReader
 from gateway.outcomes import Transition
@@ -61,6 +63,7 @@ def delays(seed: int) -> Iterator[tuple[bool, float]]:
         yield not starting, generator.uniform(0.05, 1.2) if starting else generator.uniform(0.0, 1.5)
 
 
+@pytest.mark.timeout(900)  # twenty starts, on a machine that may be busy with much else
 def test_kill_9_at_20_random_instants_under_load(tmp_path: Path, mosquitto: Mosquitto) -> None:
     seed = int(os.environ.get("FAULTS_SEED") or random.randrange(1_000_000))
     print(f"FAULTS_SEED={seed} repeats these instants")
