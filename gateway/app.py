@@ -1,6 +1,6 @@
 """All parts of the gateway, wired in one place: what there is, in which order it starts, and in which it stops.
 
-    start:  ledger ─▶ core (snapshot + journal) ─▶ lanes ─▶ pipeline ─▶ API ─▶ sources
+    start:  ledger ─▶ core (snapshot + journal) ─▶ pipeline ─▶ sources ─▶ lanes ─▶ API
     stop:   sources ─▶ inbox drained, last commit, snapshot ─▶ lanes ─▶ API ─▶ ledger
 
 Kept as one long class on purpose: splitting the wiring would hide the flow of data.
@@ -23,7 +23,6 @@ from gateway.api.events import EventHub
 from gateway.api.start import start as start_api
 from gateway.clock import Clock
 from gateway.committed import Committed
-from gateway.config import LoadedConfig
 from gateway.coreconfig import CoreConfig
 from gateway.delivery import HistoryLane, ReceiverLane
 from gateway.errors import EnvgwError
@@ -43,6 +42,7 @@ from gateway.notify.log import Listener
 from gateway.outcomes import Outcomes
 from gateway.pipeline import Pipeline
 from gateway.recovery import recover
+from gateway.settings import Settings
 from gateway.supervise import Tasks
 from gateway.version import VERSION
 from gateway.view import View
@@ -58,6 +58,9 @@ GATHER_S = 0.02
 COLLECT_AFTER = (20_000, 20, 100)
 """The garbage collector's thresholds (default 700, 10, 10): a batch of 2,000 messages makes some 10,000 objects that die by themselves."""
 
+BEGIN_S = 0.3
+"""Lanes and API start when every broker's backlog is taken in, or so much later (real seconds)."""
+
 HOUSEKEEPING_S = 5.0
 """How often pruning, gauges and health are brought up to date (real seconds)."""
 
@@ -68,8 +71,8 @@ SESSION_LOST_SHOWN_MS = 3_600_000
 class Gateway:
     """The data-plane process. `start`, then wait for `stopped`, then `stop`."""
 
-    def __init__(self, loaded: LoadedConfig, config: CoreConfig, *, clock: Clock | None = None, listener: Listener | None = None) -> None:
-        self.settings = settings = loaded.settings
+    def __init__(self, settings: Settings, config: CoreConfig, *, clock: Clock | None = None, listener: Listener | None = None) -> None:
+        self.settings = settings
         self.config = config
         self.clock = clock or Clock()
         self.stopped = asyncio.Event()
@@ -81,7 +84,7 @@ class Gateway:
         self.data_dir = Path(data_dir)
         self.ledger = AsyncLedger(Ledger(self.data_dir / settings.ledger.file, settings.ledger))
         try:
-            self.core, self.recovered = recover(self.ledger.ledger)
+            self.core, self.recovered = recover(self.ledger.ledger, (config.digest, config.interpreter))
         except BaseException:
             self.ledger.ledger.close()
             raise
@@ -131,14 +134,16 @@ class Gateway:
         """Bring everything up. Raises EnvgwError (port in use, …); then nothing is left running."""
         try:
             await self._first_inputs()
-            await self._start_lanes()
+            await self._register_lanes()
             self.tasks.start("pipeline", self.pipeline.run, vital=True)
+            for source in self.sources:
+                self.tasks.start(f"source {source.name}", partial(source.run, self.inbox))
+            await self._let_sources_begin()
+            await self._start_lanes()
             self.tasks.start("housekeeping", self._housekeeping)
             self.tasks.start("warm receivers", self._warm_receivers)
             if self.settings.api.enabled:
                 await self._start_api()
-            for source in self.sources:
-                self.tasks.start(f"source {source.name}", partial(source.run, self.inbox))
         except BaseException:
             await self.stop()
             raise
@@ -160,7 +165,7 @@ class Gateway:
         self.pipeline.seq = self.ledger.ledger.head
         self.shown.now(changed=True)
 
-    async def _start_lanes(self) -> None:
+    async def _register_lanes(self) -> None:
         histories, receivers = self.settings.history, self.settings.receivers
 
         def register(ledger: Ledger) -> list[str]:
@@ -177,6 +182,16 @@ class Gateway:
 
         for name in await self.ledger.write(register):
             log.warning("history lane is not configured any more: it pins the journal no longer", lane=name)
+
+    async def _let_sources_begin(self) -> None:
+        """A moment for the first readings to be committed: lanes and API import large libraries, which would hold them up."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + BEGIN_S
+        while loop.time() < until and not all(source.health.drained for source in self.sources):
+            await asyncio.sleep(0.01)
+
+    async def _start_lanes(self) -> None:
+        histories, receivers = self.settings.history, self.settings.receivers
         for section, history in zip(histories, self.histories, strict=True):
             lane = HistoryLane(history=history, ledger=self.ledger, settings=section, now_ms=self.clock.now_ms)
             self.history_lanes.append(lane)
@@ -406,11 +421,11 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def run(loaded: LoadedConfig, config: CoreConfig) -> int:
+async def run(settings: Settings, config: CoreConfig) -> int:
     """`envgw run`: until SIGTERM or SIGINT; a second one changes nothing: the end is orderly, and bounded. Returns the exit code."""
     import signal
 
-    gateway = Gateway(loaded, config)
+    gateway = Gateway(settings, config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.request_stop)

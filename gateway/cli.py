@@ -142,7 +142,9 @@ def run(config: ConfigOption = None) -> None:
         core = coreconfig.build(loaded)
     except ConfigError as error:
         _problems(error)
-    raise typer.Exit(_run(lambda: gateway_app.run(loaded, core)))
+    settings = loaded.settings
+    del loaded  # files with the place of every value in them: some 4 KB a device
+    raise typer.Exit(_run(lambda: gateway_app.run(settings, core)))
 
 
 @app.command()

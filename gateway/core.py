@@ -58,7 +58,9 @@ def config_digest(text: str) -> str:
 class Core:
     """See the module's docstring. Not thread-safe: one event loop steps it."""
 
-    def __init__(self) -> None:
+    def __init__(self, prepared: tuple[str, Interpreter] | None = None) -> None:
+        """`prepared` is (digest, interpreter) of a configuration that is compiled already: it is not compiled again."""
+        self._prepared = prepared or ("", None)
         self.state = Globals()
         self.devices: dict[str, DeviceState] = {}
         self.stations: dict[str, StationState] = {}
@@ -357,15 +359,16 @@ class Core:
 
     def _configure(self, item: Config, out: Outcomes) -> None:
         plain = json.loads(item.text)
-        self._load_config(plain)
+        self._load_config(plain, item.digest)
         self.state.config = item.digest
         self.snapshots.touch_all()
         self._adopt_registry(item.now_ms, out)
         self.watching.configure(plain["rules"], item.now_ms, out)
         self._reschedule(item.now_ms)
 
-    def _load_config(self, plain: dict[str, Any]) -> None:
-        self.interpreter = build_interpreter(plain)
+    def _load_config(self, plain: dict[str, Any], digest: str) -> None:
+        known, interpreter = self._prepared
+        self.interpreter = interpreter if interpreter is not None and known == digest else build_interpreter(plain)
         self._window = Window(plain["time"]["ahead_ms"], plain["time"]["past_ms"])
 
     def _adopt_registry(self, now_ms: int, out: Outcomes) -> None:
@@ -422,7 +425,7 @@ class Core:
                 self.devices[name[2:]] = msgspec.msgpack.decode(data, type=DeviceState)
             else:
                 self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
-        self._load_config(plain)
+        self._load_config(plain, self.state.config)
         registry = self.interpreter.registry
         if self.devices.keys() != registry.devices.keys() or not registry.stations.keys() <= self.stations.keys():
             raise ValueError("the snapshot lacks devices or stations of its own configuration")

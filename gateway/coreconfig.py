@@ -6,6 +6,8 @@ exactly the configuration that was valid then. `envgw check` calls the same func
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,10 +36,15 @@ VERSION = 1
 class CoreConfig:
     """What the core runs with, compiled once (`interpreter`) and as journalled text."""
 
-    plain: Mapping[str, Any]
     text: str
     digest: str
     interpreter: Interpreter
+
+    @property
+    def plain(self) -> Mapping[str, Any]:
+        """The data that `text` holds (a fresh copy)."""
+        found: Mapping[str, Any] = json.loads(self.text)
+        return found
 
 
 def build(loaded: LoadedConfig) -> CoreConfig:
@@ -64,11 +71,14 @@ def build(loaded: LoadedConfig) -> CoreConfig:
     if problems:
         raise ConfigError(problems)
     try:
+        # As the core will read it from the journal. What cannot be written as JSON is named by the interpreter.
+        with contextlib.suppress(TypeError, ValueError):
+            plain = json.loads(config_text(plain))
         interpreter = build_interpreter(plain)
     except DataError as error:
         raise ConfigError([_place(problem, loaded, stations) for problem in error.problems]) from None
     text = config_text(plain)
-    return CoreConfig(plain=plain, text=text, digest=config_digest(text), interpreter=interpreter)
+    return CoreConfig(text=text, digest=config_digest(text), interpreter=interpreter)
 
 
 _Placed = tuple[Document, int, Any]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from devices.interpret import Interpreter
 from gateway.core import Core
 from gateway.ledger import Ledger, LedgerDamaged, LedgerError, StoredSnapshot
 from gateway.state import SCHEMA
@@ -27,13 +28,13 @@ class Recovered(NamedTuple):
     inputs: int
 
 
-def recover(ledger: Ledger) -> tuple[Core, Recovered]:
-    """A core in the state after the ledger's last batch.
+def recover(ledger: Ledger, prepared: tuple[str, Interpreter] | None = None) -> tuple[Core, Recovered]:
+    """A core in the state after the ledger's last batch. `prepared`: see `Core`.
 
     A snapshot that cannot be read is passed over for the one before, then for the whole journal if it reaches back
     to its beginning. Raises LedgerDamaged when neither gives the state back.
     """
-    core, start = _newest_state(ledger)
+    core, start = _newest_state(ledger, prepared)
     batches = inputs = 0
     for _, items in ledger.journal(after=start):
         core.step(items)
@@ -42,9 +43,9 @@ def recover(ledger: Ledger) -> tuple[Core, Recovered]:
     return core, Recovered(ledger.head, start, batches, inputs)
 
 
-def _newest_state(ledger: Ledger) -> tuple[Core, int]:
+def _newest_state(ledger: Ledger, prepared: tuple[str, Interpreter] | None) -> tuple[Core, int]:
     for snapshot in ledger.snapshots():
-        core = Core()
+        core = Core(prepared)
         try:
             _load(ledger, core, snapshot)
         except (LedgerDamaged, msgspec.DecodeError, ValueError, StopIteration) as error:
@@ -54,7 +55,7 @@ def _newest_state(ledger: Ledger) -> tuple[Core, int]:
     bounds = ledger.journal_bounds()
     if bounds is not None and bounds.first_seq > 1:
         raise LedgerDamaged(ledger.path, "no snapshot can be read, and the journal does not reach back to the beginning")
-    return Core(), 0
+    return Core(prepared), 0
 
 
 def _load(ledger: Ledger, core: Core, snapshot: StoredSnapshot) -> None:

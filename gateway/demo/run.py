@@ -79,7 +79,7 @@ async def run_demo(options: DemoOptions) -> int:
             def delivered(intent: Intent, text: Text) -> None:
                 deliveries.append(DeliveryView(time_ms=intent.transition.event_ms, receiver="terminal", text=text.title))
 
-            gateway = Gateway(loaded, core, clock=clock, listener=delivered)
+            gateway = Gateway(loaded.settings, core, clock=clock, listener=delivered)
             await gateway.start()
             await _connected(gateway)
             clock.start()

@@ -10,15 +10,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
-
-import duckdb
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from devices.reading import Line
 from gateway.errors import DeliveryError, EnvgwError, Retryable
 from gateway.history.base import RefusedLine, StoredReading
-from gateway.history.duckdb_store import DuckStore
 from gateway.settings import HistorySection
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from gateway.history.duckdb_store import DuckStore
 
 _FETCH = 2_000
 """Rows handed from the query's thread to the event loop at once (about 1 ms)."""
@@ -72,6 +74,8 @@ class DuckDBHistory:
     ) -> AsyncIterator[StoredReading]:
         """See the protocol."""
         cursor = await self._in_writer(lambda: self._opened().connection.cursor())
+        import duckdb  # loaded by the writer's thread
+
         self._cursors.add(cursor)
         asked = {"station": station, "parameters": None if parameters is None else list(parameters), "since": since_ms, "until": until_ms}
         newest: tuple[object, ...] = ()
@@ -125,6 +129,8 @@ class DuckDBHistory:
     def _opened(self) -> DuckStore:
         """The open file; only ever called in the writer's thread."""
         if self._store is None:
+            from gateway.history.duckdb_store import DuckStore
+
             settings = self._settings
             self._store = DuckStore(self._path, memory_limit=settings.memory_limit, threads=settings.threads, read_only=self._read_only)
         return self._store
@@ -137,6 +143,8 @@ class DuckDBHistory:
             raise Retryable(f"the history {self._path} is closed") from error
 
     def _guarded(self, job: Callable[[], T]) -> T:
+        import duckdb  # 0.1 s the first time: in the writer's thread, so that the loop does not wait for it
+
         try:
             return job()
         except duckdb.Error as error:

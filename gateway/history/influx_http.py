@@ -15,14 +15,17 @@ import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 
 from gateway.errors import EnvgwError, Retryable
+from gateway.httpx_later import import_httpx
 from gateway.settings import HistorySection
+
+if TYPE_CHECKING:
+    import httpx
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ERROR_BYTES = 65_536
@@ -84,14 +87,11 @@ class InfluxHttp:
         self._timeout_s = settings.timeout / 1000
         loopback = parts.hostname in _LOOPBACK
         self._gzip = not loopback
-        self._client = httpx.AsyncClient(
-            headers=_credentials(settings),
-            verify=_verify(settings) if parts.scheme == "https" else False,
-            timeout=None,  # noqa: S113  (the whole exchange is bounded instead: see `exchange`)
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60),
-            trust_env=not loopback,
-            follow_redirects=False,
-        )
+        self._headers = _credentials(settings)
+        self._verify = _verify(settings) if parts.scheme == "https" else False
+        self._trust_env = not loopback
+        self._client: httpx.AsyncClient | None = None
+        self._closed = False
 
     async def exchange(
         self, method: str, path: str, params: Mapping[str, str], content: bytes | None = None, *, most_bytes: int = _ERROR_BYTES
@@ -106,13 +106,16 @@ class InfluxHttp:
                     content = await asyncio.to_thread(gzip.compress, content, 1)
                 else:
                     content = gzip.compress(content, 1)
+        client = await self._opened()
+        import httpx  # loaded by now
+
         try:
             async with asyncio.timeout(self._timeout_s):
                 try:
-                    return await self._once(method, path, params, content, headers, most_bytes)
+                    return await self._once(client, method, path, params, content, headers, most_bytes)
                 except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                     # A kept connection that the server closed meanwhile looks like this. Writing twice is harmless.
-                    return await self._once(method, path, params, content, headers, most_bytes)
+                    return await self._once(client, method, path, params, content, headers, most_bytes)
         except TimeoutError:
             raise Retryable(f"{self.where} did not answer within {self._timeout_s:g} s") from None
         except httpx.HTTPError as error:
@@ -120,10 +123,32 @@ class InfluxHttp:
         except RuntimeError as error:  # httpx: the client was closed
             raise Retryable(f"{self.where}: {error}") from error
 
+    async def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            httpx = await asyncio.to_thread(import_httpx)
+            if self._closed:
+                raise Retryable(f"{self.where}: closed")
+            self._client = self._client or httpx.AsyncClient(
+                headers=self._headers,
+                verify=self._verify,
+                timeout=None,  # the whole exchange is bounded instead: see `exchange`
+                limits=httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=60),
+                trust_env=self._trust_env,
+                follow_redirects=False,
+            )
+        return self._client
+
     async def _once(
-        self, method: str, path: str, params: Mapping[str, str], content: bytes | None, headers: Mapping[str, str], most_bytes: int
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        content: bytes | None,
+        headers: Mapping[str, str],
+        most_bytes: int,
     ) -> Answer:
-        async with self._client.stream(method, self._base + path, params=dict(params), content=content, headers=dict(headers)) as response:
+        async with client.stream(method, self._base + path, params=dict(params), content=content, headers=dict(headers)) as response:
             most = most_bytes if response.status_code == 200 else _ERROR_BYTES
             body = bytearray()
             async for chunk in response.aiter_bytes():
@@ -161,7 +186,9 @@ class InfluxHttp:
         raise Retryable(f"{self.where} answered {status}: {said or 'without a text'}: check the url of {section}", red=True)
 
     async def close(self) -> None:
-        await self._client.aclose()
+        self._closed = True
+        if self._client is not None:
+            await self._client.aclose()
 
 
 def _credentials(settings: HistorySection) -> dict[str, str]:

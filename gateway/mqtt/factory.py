@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.mqtt.inbox import Item
 from gateway.mqtt.mqtt5_source import Mqtt5Source
-from gateway.mqtt.paho_source import PahoSource
 from gateway.mqtt.session import SessionMemory, client_id
 from gateway.mqtt.source import Delivery, Source
 from gateway.settings import BrokerSection, Settings
+
+if TYPE_CHECKING:
+    from gateway.mqtt.paho_source import PahoSource
 
 SESSIONS_FILE = "mqtt-sessions.json"
 
@@ -27,8 +30,7 @@ def make_source(
     """The source of one broker. With `memory` a lost session and topics no longer wanted are noticed across restarts."""
     client = client_id(settings, gateway_id)
     known = memory.known(settings, client) if memory is not None else None
-    kind = Mqtt5Source if settings.protocol == "5" else PahoSource
-    return kind(
+    return _kind(settings)(
         settings,
         gateway_id=gateway_id,
         max_payload=max_payload,
@@ -37,6 +39,14 @@ def make_source(
         remember=memory.remember(settings, client) if memory is not None else None,
         rng=rng,
     )
+
+
+def _kind(settings: BrokerSection) -> type[Mqtt5Source] | type[PahoSource]:
+    if settings.protocol == "5":
+        return Mqtt5Source
+    from gateway.mqtt.paho_source import PahoSource  # paho takes 0.07 s to import: only who needs it waits for it
+
+    return PahoSource
 
 
 def make_sources(settings: Settings, *, data_dir: Path) -> dict[str, Source]:

@@ -12,7 +12,6 @@ What an answer means: 2xx delivered. 401, 403 and redirects (a wrong address): o
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from urllib.parse import quote
 import orjson
 
 from gateway.errors import Permanent, Retryable
+from gateway.httpx_later import import_httpx
 from gateway.notify.describe import Describer
 from gateway.notify.text import both, name_of, render
 from gateway.outcomes import Intent, Transition
@@ -58,12 +58,12 @@ class WebhookReceiver:
 
     async def warm(self) -> None:
         """Import httpx (0.3 s of CPU) off the path of the first alert; called in the background after the start."""
-        await asyncio.to_thread(_import_httpx)
+        await asyncio.to_thread(import_httpx)
         self._connection()
 
     async def send(self, intent: Intent) -> None:
         """Deliver one intent within the configured whole time, answer included."""
-        httpx = _import_httpx()
+        httpx = import_httpx()
         transition = intent.transition
         body = orjson.dumps(self.message(transition))
         headers = {
@@ -166,7 +166,7 @@ class WebhookReceiver:
 
     def _connection(self) -> httpx.AsyncClient:
         if self._client is None:
-            httpx = _import_httpx()
+            httpx = import_httpx()
             # One intent at a time: one connection, kept open. The whole time is bounded by asyncio.timeout in send.
             self._client = httpx.AsyncClient(
                 timeout=None, follow_redirects=False, limits=httpx.Limits(max_connections=2, max_keepalive_connections=1)
@@ -243,10 +243,3 @@ def _ascii(text: str) -> str:
 
 def _go_quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-
-
-def _import_httpx() -> Any:
-    import httpx  # 0.3 s of CPU: only who has a webhook pays for it
-
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # at info it logs each request with its full address, secrets included
-    return httpx

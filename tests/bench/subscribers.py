@@ -1,7 +1,7 @@
 """The yardsticks: subscribers that only count what the gateway has to work on.
 
 Each has subscribed when its context is entered, and ends after `count` messages; until it is waited for, the kernel
-keeps what CPU it took. `python -m tests.bench.subscribers PORT COUNT` is the one on paho-mqtt.
+keeps what CPU it took. `python -m tests.bench.subscribers PORT COUNT VERSION` is the one on paho-mqtt.
 """
 
 from __future__ import annotations
@@ -20,9 +20,16 @@ READY = "bench/ready"
 
 
 @contextmanager
-def paho(port: int, count: int) -> Iterator[subprocess.Popen[str]]:
-    """`paho-mqtt`, QoS 1, a callback that counts."""
-    with _subscribed([sys.executable, "-m", "tests.bench.subscribers", str(port), str(count)], "subscribed") as process:
+def paho5(port: int, count: int) -> Iterator[subprocess.Popen[str]]:
+    """`paho-mqtt`, MQTT 5 as the gateway, QoS 1, a callback that counts."""
+    with _subscribed([sys.executable, "-m", "tests.bench.subscribers", str(port), str(count), "5"], "subscribed") as process:
+        yield process
+
+
+@contextmanager
+def paho311(port: int, count: int) -> Iterator[subprocess.Popen[str]]:
+    """The same with MQTT 3.1.1, which is paho's default and cheaper."""
+    with _subscribed([sys.executable, "-m", "tests.bench.subscribers", str(port), str(count), "3.1.1"], "subscribed") as process:
         yield process
 
 
@@ -60,10 +67,11 @@ def _subscribed(command: list[str], word: str) -> Iterator[subprocess.Popen[str]
             drain.wait()
 
 
-def _count(port: int, count: int) -> None:
+def _count(port: int, count: int, version: str) -> None:
     import paho.mqtt.client as mqtt
 
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="bench-paho", clean_session=True)
+    protocol = mqtt.MQTTv5 if version == "5" else mqtt.MQTTv311
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="bench-paho", protocol=protocol)
     seen = 0
 
     def on_message(*_: object) -> None:
@@ -80,4 +88,4 @@ def _count(port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    _count(int(sys.argv[1]), int(sys.argv[2]))
+    _count(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

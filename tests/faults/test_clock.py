@@ -52,7 +52,7 @@ class Time:
 @asynccontextmanager
 async def gateway_of(site: Site, now: Time) -> AsyncIterator[Gateway]:
     loaded = load(site.config)
-    gateway = Gateway(loaded, coreconfig.build(loaded), clock=now.clock)
+    gateway = Gateway(loaded.settings, coreconfig.build(loaded), clock=now.clock)
     await gateway.start()
     try:
         await until(lambda: all(source.health.connected and source.health.drained for source in gateway.sources), "connected")

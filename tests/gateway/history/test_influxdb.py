@@ -150,7 +150,9 @@ async def test_a_passing_trouble_is_waited_out(influx27: Influx27StandIn, histor
 
 
 @pytest.mark.parametrize(
-    ("header", "least", "most"), [("7", 7, 7), (formatdate(time.time() + 3600, usegmt=True), 3500, 3601), ("soon", None, None)]
+    ("header", "least", "most"),
+    [("7", 7, 7), (formatdate(time.time() + 3600, usegmt=True), 3500, 3601), ("soon", None, None)],
+    ids=["seconds", "date", "neither"],  # a date would be another name in each of the processes that run the tests
 )
 async def test_retry_after(influx27: Influx27StandIn, history: InfluxHistory, header: str, least: float | None, most: float | None) -> None:
     influx27.script.append(Status(429, "too many requests", "slow down", {"Retry-After": header}))
@@ -243,7 +245,7 @@ def test_gzip_is_worth_it() -> None:
 )
 async def test_credentials_go_into_the_header_only(more: dict[str, object], header: str | None) -> None:
     history = InfluxHistory(section("http://localhost:1", **more))
-    assert history._http._client.headers.get("Authorization") == header
+    assert (await history._http._opened()).headers.get("Authorization") == header
     assert "abc" not in str(history._params)
     await history.close()
 
