@@ -35,9 +35,10 @@ from gateway.metrics import Metrics
 from gateway.mqtt.factory import make_sources
 from gateway.mqtt.inbox import SharedInbox
 from gateway.mqtt.source import Source
-from gateway.notify.base import Receiver
+from gateway.notify.base import Keeper, Receiver
 from gateway.notify.describe import Describer, ParameterText
 from gateway.notify.factory import make_receiver
+from gateway.notify.filter import told
 from gateway.notify.log import Listener
 from gateway.outcomes import Outcomes
 from gateway.pipeline import Pipeline
@@ -196,10 +197,14 @@ class Gateway:
             lane = HistoryLane(history=history, ledger=self.ledger, settings=section, now_ms=self.clock.now_ms)
             self.history_lanes.append(lane)
             self.tasks.start(f"history {lane.name}", lane.run)
+        open_alerts = await self.ledger.read(lambda ledger: ledger.episodes("open", None, 100_000))
         for section_, receiver in zip(receivers, self.receivers, strict=True):
             out = ReceiverLane(receiver=receiver, ledger=self.ledger, settings=section_, now_ms=self.clock.now_ms)
             self.receiver_lanes.append(out)
             self.tasks.start(f"receiver {out.name}", out.run)
+            if isinstance(receiver, Keeper):
+                receiver.recall([item.latest for item in open_alerts if told(section_, item.history)])
+                self.tasks.start(f"kept {out.name}", receiver.keep)
 
     async def _start_api(self) -> None:
         self._api = await start_api(self.view, self.settings.api)
@@ -237,7 +242,7 @@ class Gateway:
             "housekeeping",
             "warm receivers",
             *(f"history {section.name}" for section in self.settings.history),
-            *(f"receiver {section.name}" for section in self.settings.receivers),
+            *(f"{what} {section.name}" for section in self.settings.receivers for what in ("receiver", "kept")),
             within_s=2.0,
         )
         self.events.close()

@@ -6,9 +6,10 @@ giving up; the receiver itself tries once and says what came of it.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
-from gateway.outcomes import Intent
+from gateway.outcomes import Intent, Transition
 
 
 class Receiver(Protocol):
@@ -27,4 +28,17 @@ class Receiver(Protocol):
 
     async def close(self) -> None:
         """Release connections; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A receiver that holds state where it may be forgotten (retained topics at a broker), and sees to it that it stays."""
+
+    def recall(self, open_alerts: Sequence[Transition]) -> None:
+        """Before `keep`: the open alerts that an earlier process told, in their newest state."""
+        ...
+
+    async def keep(self) -> None:
+        """Tell again whatever the other side may have forgotten; returns only when cancelled."""
         ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.outcomes import Intent
+from collections.abc import Sequence
+
+from gateway.outcomes import Intent, Transition
 from gateway.settings import ReceiverSection
 
 SEVERITIES = {"info": 0, "warning": 1, "critical": 2}
@@ -24,3 +26,10 @@ def wanted(settings: ReceiverSection, intent: Intent) -> bool:
     if SEVERITIES.get(intent.peak or transition.severity, 2) < SEVERITIES[settings.min_severity]:
         return False
     return transition.state != "resolved" or settings.send_resolved or settings.kind == "mqtt"
+
+
+def told(settings: ReceiverSection, history: Sequence[Transition]) -> bool:
+    """True if this receiver was, or is about to be, told about an open episode with these transitions (oldest first)."""
+    latest = history[-1]
+    worst = max((item.severity for item in history), key=lambda severity: SEVERITIES.get(severity, 2))
+    return latest.mode != "shadow" and wanted(settings, Intent(due_ms=0, transition=latest, quiet=True, peak=worst))

@@ -5,6 +5,9 @@ every open alert at once. When it is over the resolved document is published ret
 the broker in the same instant), and then an empty retained message clears the topic: subscribers see *resolved*, then
 an empty payload, and afterwards nothing stays. A crash between the two repeats both, which changes nothing. QoS 1:
 `send` returns after the broker's PUBACK; a PUBACK that refuses (MQTT 5: not authorised, quota) is an error.
+A broker that was restarted may have forgotten what is retained (mosquitto writes its database every half hour by default), so
+the open alerts are kept here too and published again, unchanged, on every new connection; while an alert is open, a
+connection that was lost is made again at once (`keep`).
 MQTT 3.1.1 cannot refuse a PUBLISH: a broker that forbids the topic there takes it silently. Prefer protocol 5.
 """
 
@@ -13,12 +16,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import random
 import re
 import ssl
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import orjson
+import structlog
 
 from gateway.errors import EnvgwError, Permanent, Retryable
 from gateway.notify.describe import Describer
@@ -30,6 +36,9 @@ from gateway.settings import BrokerSection, ReceiverSection
 if TYPE_CHECKING:
     from gateway.notify.publisher import Publisher
 
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_S = 0.5
 PLACEHOLDERS = ("rule", "station", "device", "area", "severity")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _NOT_IN_A_LEVEL = re.compile(r"[+#/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -55,6 +64,17 @@ class MqttReceiver:
         self._port = address.port or (8883 if self._tls else 1883)
         self._where = f"receiver {settings.name} (broker {broker.name}, {self._host}:{self._port})"
         self._client: Publisher | None = None
+        self._lock = asyncio.Lock()
+        """Held while something is published: a connection has one user at a time."""
+        self._held: dict[str, tuple[bytes, Publisher | None]] = {}
+        """Topic → document of each open alert, and the connection that took it."""
+        self._news = asyncio.Event()
+
+    def recall(self, open_alerts: Sequence[Transition]) -> None:
+        """See `gateway.notify.base.Keeper`."""
+        for transition in open_alerts:
+            with contextlib.suppress(Permanent):  # a topic that is too long was refused when it was to be told
+                self._held.update({topic: (payload, None) for topic, payload in self.messages(transition)})
 
     async def warm(self) -> None:
         """Import aiomqtt (0.1 s of CPU) in a thread, off the path of the first alert."""
@@ -63,18 +83,62 @@ class MqttReceiver:
     async def send(self, intent: Intent) -> None:
         """Publish the alert's state; on a connection that broke while idle, once more on a new one without waiting."""
         messages = self.messages(intent.transition)
+        async with self._lock:
+            await self._in_time(messages, again=self._client is not None)
+            for topic, payload in messages:
+                if payload:
+                    self._held[topic] = (payload, self._client)
+                else:
+                    self._held.pop(topic, None)
+        self._news.set()
+
+    async def _in_time(self, messages: list[tuple[str, bytes]], *, again: bool = False) -> None:
+        """Publish within the timeout; `again`: if it fails, once more on a new connection. Raises Retryable."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                fresh = self._client is None
                 try:
                     await self._publish(messages)
                 except Retryable as error:
-                    if fresh or error.red:
+                    if not again or error.red:
                         raise
                     await self._publish(messages)
         except TimeoutError:
             await self._drop()
             raise Retryable(f"{self._where}: no acknowledgement within {self._timeout_s:g} s; is the broker up and reachable?") from None
+
+    async def keep(self) -> None:
+        """As long as alerts are open: on every new connection, publish again what an earlier one took."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            if not self._held:
+                self._news.clear()
+                await self._news.wait()
+                continue
+            try:
+                await self._publish_held()
+            except Retryable as error:
+                log.warning("open alerts cannot be kept retained; trying again", receiver=self.name, reason=error.reason)
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
+                pause_s = min(pause_s * 2, self._settings.backoff_max / 1000)
+                continue
+            pause_s = _FIRST_PAUSE_S
+            client = self._client
+            if client is None or any(taken_by is not client for _, taken_by in self._held.values()):
+                continue  # the connection was changed by `send` meanwhile
+            await client.lost()
+            async with self._lock:
+                if self._client is client:
+                    await self._drop()
+
+    async def _publish_held(self) -> None:
+        async with self._lock:
+            await self._in_time([])
+        for topic in list(self._held):
+            async with self._lock:
+                payload, taken_by = self._held.get(topic, (b"", self._client))
+                if taken_by is not self._client:
+                    await self._in_time([(topic, payload)])
+                    self._held[topic] = (payload, self._client)
 
     def messages(self, transition: Transition) -> list[tuple[str, bytes]]:
         """(topic, retained payload) to publish, in order; an empty payload clears what is retained."""

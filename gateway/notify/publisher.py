@@ -41,6 +41,10 @@ class Publisher(aiomqtt.Client):
         if self._refusal is not None:
             raise Refused(self._refusal)
 
+    async def lost(self) -> None:
+        """Return when the connection is gone."""
+        await self._gone.wait()
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         if getattr(reason_code, "is_failure", False):
             self._refusal = str(reason_code)

@@ -178,3 +178,37 @@ def test_retained_alerts_are_right_after_an_outage_of_their_broker(
         alerts.start()
         site.until(lambda s: s["pending"]["topic"] == 0)
         assert retained(alerts) == {f"{topic}2": "firing", f"{topic}3": "firing"}
+
+
+def test_a_broker_that_forgot_what_was_retained_is_told_again(
+    tmp_path: Path, mosquitto: Mosquitto, make_mosquitto: Callable[..., Mosquitto]
+) -> None:
+    """kill -9 of a broker loses what it had not written yet: the alerts that are open must be there again, and no other."""
+    alerts = make_mosquitto(persistence=False).start()
+    site = Site(
+        tmp_path / "site", mosquitto.url,
+        receivers=[{"name": "topic", "kind": "mqtt", "broker": "alerts", "topic": "alerts/{rule}/{station}", "backoff_max": "500ms"}],
+    )  # fmt: skip
+    site.settings["brokers"].append(
+        {"name": "alerts", "url": alerts.url, "subscriptions": [{"topic": "unused", "type": "air-node"}], "backoff_max": "500ms"}
+    )
+    site.write()
+    open_now = {"alerts/pm25-smoke/st-0001": "firing", "alerts/pm25-smoke/st-0003": "firing"}
+    with running(site):
+        site.until_connected()
+        publish_all(mosquitto.port, [air(n, pm25=150) for n in (1, 2, 3)])
+        publish_all(mosquitto.port, [air(2, pm25=20)])
+        site.until(lambda s: s["alerts"]["firing"] == 2 and s["pending"]["topic"] == 0)
+        assert retained(alerts) == open_now
+        alerts.kill()
+        alerts.start()
+        wait_for(lambda: retained(alerts) == open_now, lambda: (retained(alerts), site.tail()))
+        # The same when the gateway goes with it (a power cut), and does not remember by itself.
+        alerts.kill()
+        site.kill()
+        alerts.start()
+        assert retained(alerts) == {}
+        site.start()
+        wait_for(lambda: retained(alerts) == open_now, lambda: (retained(alerts), site.tail()))
+        publish_all(mosquitto.port, [air(1, pm25=20), air(3, pm25=20)])
+        wait_for(lambda: retained(alerts) == {}, lambda: (retained(alerts), site.tail()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -47,6 +46,9 @@ class Mosquitto:
         self.persistence = persistence
         folder.mkdir(parents=True, exist_ok=True)
         self._config = [
+            # Started as root it would become user `mosquitto`, who cannot reach pytest's folders (and any pytest that starts
+            # on the same machine closes them again).
+            *(["user root"] if os.getuid() == 0 else []),
             "max_inflight_messages 0",
             "max_queued_messages 0",
             f"allow_anonymous {'true' if anonymous else 'false'}",
@@ -68,24 +70,11 @@ class Mosquitto:
         assert self._process is not None
         return self._process.pid
 
-    def own(self) -> None:
-        """mosquitto started as root becomes user `mosquitto`: all up to its folder must let that user through."""
-        if os.getuid() != 0:
-            return
-        user = pwd.getpwnam("mosquitto")
-        for path in (self.folder, *self.folder.rglob("*")):
-            os.chown(path, user.pw_uid, user.pw_gid)
-        for parent in self.folder.parents:
-            if parent == Path("/") or parent.stat().st_mode & 0o005 == 0o005:
-                continue
-            parent.chmod(parent.stat().st_mode | 0o055)
-
     def start(self, timeout_s: float = 10.0) -> Mosquitto:
         """Start it and wait until it listens."""
         assert self._process is None, "it runs already"
         path = self.folder / "mosquitto.conf"
         path.write_text("\n".join(self._config) + "\n")
-        self.own()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([str(BINARY), "-c", str(path)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + timeout_s
