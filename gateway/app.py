@@ -25,9 +25,9 @@ from gateway.clock import Clock
 from gateway.committed import Committed
 from gateway.coreconfig import CoreConfig
 from gateway.delivery import HistoryLane, ReceiverLane
-from gateway.errors import EnvgwError
+from gateway.errors import DeliveryError, EnvgwError
 from gateway.health import GREEN, RED, YELLOW, HealthPart, overall
-from gateway.history.base import History
+from gateway.history.base import Compacting, History
 from gateway.history.factory import make_history
 from gateway.inputs import ClockJump, Config, Input, Start
 from gateway.ledger import AsyncLedger, CommitFailed, Ledger
@@ -64,6 +64,9 @@ BEGIN_S = 0.3
 
 HOUSEKEEPING_S = 5.0
 """How often pruning, gauges and health are brought up to date (real seconds)."""
+
+COMPACT_S = 20.0
+"""How often a history looks through what is new for values that were replaced since: 200,000 a time, 10,000 a second (real seconds)."""
 
 SESSION_LOST_SHOWN_MS = 3_600_000
 """How long health stays yellow after a broker forgot our session."""
@@ -142,6 +145,7 @@ class Gateway:
             await self._let_sources_begin()
             await self._start_lanes()
             self.tasks.start("housekeeping", self._housekeeping)
+            self.tasks.start("compaction", self._compact)
             self.tasks.start("warm receivers", self._warm_receivers)
             if self.settings.api.enabled:
                 await self._start_api()
@@ -240,6 +244,7 @@ class Gateway:
         await self._let_lanes_finish(1.0)
         await self.tasks.stop(
             "housekeeping",
+            "compaction",
             "warm receivers",
             *(f"history {section.name}" for section in self.settings.history),
             *(f"{what} {section.name}" for section in self.settings.receivers for what in ("receiver", "kept")),
@@ -280,6 +285,15 @@ class Gateway:
                 await self.ledger.prune(self.clock.now_ms(), most_s=0.5)
             self.health_parts()  # notes when something was first seen, though nobody may ask
             await asyncio.sleep(HOUSEKEEPING_S)
+
+    async def _compact(self) -> None:
+        """In the history's own thread: commits do not wait for it."""
+        while True:
+            await asyncio.sleep(COMPACT_S)
+            for history in self.histories:
+                if isinstance(history, Compacting):
+                    with contextlib.suppress(DeliveryError):  # its lane meets the same trouble, and tells of it
+                        await history.compact()
 
     # ------------------------------------------------------------------ how it is
 

@@ -7,7 +7,7 @@ with the same key is overwritten (InfluxDB) or superseded by revision (DuckDB), 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from devices.reading import Line
 
@@ -58,4 +58,13 @@ class History(Protocol):
 
     async def close(self) -> None:
         """Release connections and files; idempotent."""
+        ...
+
+
+@runtime_checkable
+class Compacting(Protocol):
+    """A history that keeps replaced values until it is told to look for them (DuckDB)."""
+
+    async def compact(self) -> int:
+        """Delete values that were replaced since, of a bounded number of new rows; returns how many. Raises DeliveryError."""
         ...

@@ -1,0 +1,36 @@
+"""The wiring: what goes on by itself while the gateway runs. (The flow of readings is tested end to end, in tests/e2e.)"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from devices.reading import Line, Value
+from gateway import app, coreconfig
+from gateway.app import Gateway
+from gateway.config import load
+from gateway.history.duckdb_history import DuckDBHistory
+
+
+async def test_replaced_values_leave_the_embedded_history_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "COMPACT_S", 0.02)
+    loaded = load(environ={"ENVGW_GATEWAY__DATA_DIR": str(tmp_path), "ENVGW_API__ENABLED": "false"})
+    gateway = Gateway(loaded.settings, coreconfig.build(loaded))
+    await gateway.start()
+    try:
+        (history,) = gateway.histories
+        assert isinstance(history, DuckDBHistory)
+        for number, value in enumerate((10.0, 11.0, 12.0)):
+            await history.write([Line("air", "st-1", "an-1", "", 1_795_000_000_000, (Value("pm25", value, 1),))], 100 + number)
+        async with asyncio.timeout(30):
+            while (rows := await history._in_writer(lambda: _values(history))) != [12.0]:
+                assert set(rows) <= {10.0, 11.0, 12.0}
+                await asyncio.sleep(0.01)
+    finally:
+        await gateway.stop()
+
+
+def _values(history: DuckDBHistory) -> list[float]:
+    return [row[0] for row in history._opened().connection.execute("SELECT value FROM reading").fetchall()]
