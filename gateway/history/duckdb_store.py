@@ -254,7 +254,9 @@ def _connect(path: Path, memory_limit: int, threads: int, read_only: bool) -> du
     try:
         if not read_only:
             path.parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(str(path), read_only=read_only, config=config)
+        connection = duckdb.connect(str(path), read_only=read_only, config=config)
+        connection.execute("SET enable_progress_bar = false")  # a slow answer would draw it into our standard output
+        return connection
     except (duckdb.Error, OSError) as error:
         if "lock" in str(error).lower():
             raise Locked(f"{path} is in use by another process, most likely a running gateway ({error}): ask its API instead") from error
