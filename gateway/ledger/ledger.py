@@ -187,6 +187,7 @@ class Ledger(LedgerReader):
             self._bounds = prune.Bounds(section.journal_retention, section.journal_max_size, section.rejected_max)
             self._packer = Packer()
             self._seeds: dict[str, int] = {}
+            self._doubtful: batch.Batch | None = None
             self._writer = self._open_writer(path)
             self._reserve.ensure()
             super().__init__(path)
@@ -243,10 +244,33 @@ class Ledger(LedgerReader):
                     disk_full=True,
                 )
             encoded = batch.encode(inputs, outcomes, self._totals, self._packer, self._seeds)
-            with self._writer.transaction() as db:
-                totals = batch.insert(db, encoded, inputs, outcomes, self._bounds.rejected_max)
+            doubtful = self._doubtful
+            if doubtful is not None:
+                found = self._look_for(doubtful)
+                if found and doubtful.journal == encoded.journal:
+                    return self._totals.seq
+                encoded = batch.encode(inputs, outcomes, self._totals, self._packer, self._seeds)
+            try:
+                with self._writer.transaction() as db:
+                    totals = batch.insert(db, encoded, inputs, outcomes, self._bounds.rejected_max)
+            except CommitFailed:
+                self._doubtful = encoded
+                raise
             self._totals = totals
             return totals.seq
+
+    def _look_for(self, doubtful: batch.Batch) -> bool:
+        """Is a batch in the ledger whose commit failed?
+
+        If only its fsync failed it stands complete in SQLite's log, and counts as soon as the log is read anew. Then it
+        is committed, and must not be a second time; the fsync of this transaction covers it.
+        """
+        with self._writer.transaction() as db:
+            totals = batch.read_totals(db)
+            batch.write_totals(db, totals)
+            row = db.execute("SELECT data FROM journal WHERE seq = ?", (doubtful.totals.seq,)).fetchone()
+        self._totals, self._doubtful = totals, None
+        return row is not None and row[0] == doubtful.journal
 
     # the disk
 
