@@ -12,6 +12,7 @@ What an answer means: 2xx delivered. 401, 403 and redirects (a wrong address): o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ _RED = {401, 403}
 _NEVER = "0001-01-01T00:00:00Z"
 """Go's zero time: Alertmanager's `endsAt` of an alert that is still firing."""
 _QUOTED_ANSWER = 300
+_REST_S = 0.5
+_REST_BYTES = 65_536
 
 
 class WebhookReceiver:
@@ -71,14 +74,18 @@ class WebhookReceiver:
             "Idempotency-Key": _ascii(intent_id(transition)),
             "X-Envgw-Episode": _ascii(transition.episode),
         }
+        taken = False
         try:
             async with asyncio.timeout(self._timeout_s):
                 async with self._connection().stream("POST", self._url, content=body, headers=headers) as answer:
                     if 200 <= answer.status_code < 300:
-                        return
+                        taken = True
+                        return await _rest(answer)
                     quoted = await _beginning(answer)
                 self._refuse(answer.status_code, answer.headers, quoted)
         except TimeoutError:
+            if taken:
+                return
             raise Retryable(
                 f"{self._where}: no complete answer within {self._timeout_s:g} s; is it overloaded or behind a firewall?"
             ) from None
@@ -226,6 +233,17 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
         return max(0.0, until - (parsedate_to_datetime(headers["date"]).timestamp() if headers.get("date") else now_s))
     except ValueError:
         return None
+
+
+async def _rest(answer: httpx.Response) -> None:
+    """Read what is left of a short answer: only then is its connection kept. What comes of it changes nothing: it was a success."""
+    size = 0
+    with contextlib.suppress(TimeoutError, import_httpx().HTTPError):
+        async with asyncio.timeout(_REST_S):
+            async for chunk in answer.aiter_raw():
+                size += len(chunk)
+                if size > _REST_BYTES:
+                    return
 
 
 async def _beginning(answer: httpx.Response) -> str:

@@ -46,6 +46,7 @@ class HttpSink:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.script: list[Answer] = []
+        self.connections = 0
         self.port = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,6 +67,7 @@ class HttpSink:
         return f"http://127.0.0.1:{self.port}"
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

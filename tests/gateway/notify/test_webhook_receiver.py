@@ -227,3 +227,23 @@ async def test_cancelling_a_delivery_leaves_the_receiver_usable(sink: HttpSink) 
         await task
     await hook.send(intent())
     await hook.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"x" * 5000])
+async def test_alerts_that_follow_each_other_share_a_connection(sink: HttpSink, body: bytes) -> None:
+    """Making one costs a millisecond or, with TLS, three round trips: an alert waits for that."""
+    hook = receiver(sink.url)
+    for _ in range(3):
+        sink.script.append(Answer(body=body))
+        await hook.send(intent())
+    assert (len(sink.requests), sink.connections) == (3, 1)
+    await hook.close()
+
+
+async def test_an_answer_of_success_that_does_not_end_is_a_delivery(sink: HttpSink) -> None:
+    hook = receiver(sink.url)
+    sink.script.append(Answer(body=b"x" * 1000, trickle_s=1))
+    await asyncio.wait_for(hook.send(intent()), 4)
+    await hook.send(intent())
+    assert (len(sink.requests), sink.connections) == (2, 2)
+    await hook.close()
