@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from devices.formats import flat_json, plain_value
-from devices.formats.base import Format, Pairs, Reader
+from devices.formats import flat_json, nested_json, plain_value
+from devices.formats.base import Context, Control, Format, Pairs, Reader, Record
 
-FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (flat_json, plain_value)}
+FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (flat_json, nested_json, plain_value)}
 
-__all__ = ["FORMATS", "Format", "Pairs", "Reader"]
+GROUPS: dict[str, tuple[str, ...]] = {}
+"""Names that stand for several formats in a type's `format`."""
+
+__all__ = ["FORMATS", "GROUPS", "Context", "Control", "Format", "Pairs", "Reader", "Record"]
