@@ -56,7 +56,7 @@ def flat_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
                 continue
             main, parameter, factor, offset, low, high, _ = spec
             if raw.__class__ is float or raw.__class__ is int:
-                value = raw * factor + offset  # type: ignore[operator]
+                value = raw * factor + offset
                 if low <= value <= high:
                     if main:
                         values.append(Value(parameter, value, GOOD))
@@ -175,10 +175,9 @@ def _each(node: _Node, elements: list[Any], message: Any, found: Found) -> None:
         for element in elements:
             if element.__class__ is not dict:
                 continue
-            said = element.get(member)
-            if said.__class__ is not str:
-                said = _as_text(said)
-            below = table.get(said)
+            raw = element.get(member)
+            said = raw if raw.__class__ is str else _as_text(raw)
+            below = None if said is None else table.get(said)
             if below is not None and said not in done:
                 done.add(said)
                 _walk(below.names, element, message, found)

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from devices.codecs import Codec
 from devices.collect import Collect, Found, settle_ranked
 from devices.fields import CompiledField, kind_of, short
 from devices.formats.base import Context, Control, Reader, RecordReader
 from devices.formats.limits import MAX_RECORDS
 from devices.formats.paths import MISSING, Find
-from devices.formats.record import Pairs, Record
+from devices.formats.record import Record
 from devices.formats.refusals import refused_fields
 from devices.reading import RefusedField, Value
 from devices.rejection import Reason, Rejection
@@ -64,9 +65,6 @@ Result: TypeAlias = Decoded | list[Decoded] | Control | Rejection
 
 Decode: TypeAlias = Callable[..., Result]
 """(payload, topic levels, received_ms=0, state={}) → Result. Raises for no payload and no topic levels."""
-
-Codec: TypeAlias = Callable[[bytes, int], Pairs | Rejection]
-"""(application payload, port; -1 where it is not known) → pairs under whole paths."""
 
 TopicReader: TypeAlias = Callable[[Levels], Mapping[str, str] | None]
 """Topic levels → what its template captures, None when the topic does not fit it."""
@@ -122,7 +120,7 @@ class Reading:
         if speaker.find is not None:
             found = speaker.find(record)
             if found.__class__ is str:
-                return found  # type: ignore[no-any-return]
+                return found
             if found.__class__ is int:
                 return str(found) if abs(found) < 1 << 128 else ""
             what = "is not there" if found is MISSING else f"is {kind_of(found)}"
@@ -140,7 +138,7 @@ class Reading:
             found = clock.find(record)
             if found is not MISSING and found is not None:
                 return self._read_time(clock, clock.name, found, refused)
-        return said if said is None or said.__class__ is int else self._read_time(clock, "time", said, refused)  # type: ignore[return-value]
+        return said if said is None or said.__class__ is int else self._read_time(clock, "time", said, refused)
 
     @staticmethod
     def _read_time(clock: Clock, name: str, said: object, refused: list[RefusedField]) -> int | None:
@@ -226,8 +224,8 @@ def compile_plain(reading: Reading, read: Reader, others: RecordReader | None, k
                 else:
                     refused.append(RefusedField(clock.name, Reason.BAD_TIME, instant))  # type: ignore[arg-type]
         if position is None:
-            return Decoded(device, time_ms, values, extra, refused)  # type: ignore[arg-type]
-        return Decoded(device, time_ms, values, extra, refused, reading.place(pairs, (None, None)))  # type: ignore[arg-type]
+            return Decoded(device, time_ms, values, extra, refused)
+        return Decoded(device, time_ms, values, extra, refused, reading.place(pairs, (None, None)))
 
     return decode
 
@@ -266,30 +264,37 @@ def compile_records(
             return _by(device, Rejection(Reason.WRONG_SHAPE, f"{len(records)} records, at most {MAX_RECORDS} are taken from one message"))
         decoded: list[Decoded] = []
         rejections: list[tuple[int, Rejection]] = []
+        control: Control | None = None
         for number, record in enumerate(records):
-            outcome = one(record, levels, captured)
-            if isinstance(outcome, Rejection):
-                rejections.append((number, outcome))
-            else:
+            outcome = one(record, levels, captured, received_ms)
+            if isinstance(outcome, Decoded):
                 decoded.append(outcome)
+            elif isinstance(outcome, Control):
+                control = outcome
+            else:
+                rejections.append((number, outcome))
         if not decoded:
+            if control is not None:
+                return control
             return rejections[0][1] if rejections else _by(device, Rejection(Reason.NO_READING, "the message holds no record"))
         decoded[0].refused.extend(RefusedField(f"record {n + 1}", rejection.reason, rejection.detail) for n, rejection in rejections)
         return decoded[0] if len(decoded) == 1 else decoded
 
-    def one(record: Record, levels: Levels, captured: Mapping[str, str]) -> Decoded | Rejection:
+    def one(record: Record, levels: Levels, captured: Mapping[str, str], received_ms: int) -> Decoded | Control | Rejection:
         device = reading.claimed(record.pairs, record.device, levels, captured)
         if isinstance(device, Rejection):
             return device
         body: Any = record.pairs
         collect = reading.collect
         if codec is not None and record.raw is not None:
-            body = codec(record.raw, -1 if record.port is None else record.port)
+            body = codec(record.raw, record.port, received_ms)
             if isinstance(body, Rejection):
                 return _by(device, body)
+            if isinstance(body, Control):
+                return body._replace(device=device)
             collect = reading.collect_flat
         elif not body and record.raw is not None:
-            why = "the application payload is still encoded, and the type has no `codec` to read it"
+            why = "the application payload is still encoded, and the device type has no `codec` to read it"
             return _by(device, Rejection(Reason.CODEC_FAILED, why))
         key = captured.get(key_capture) if key_capture is not None else None
         if key_level is not None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from sys import float_info
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from devices.accumulation import Accumulation
+from devices.codecs import Codec, compile_codec
 from devices.collect import flat_collector, tree_collector
-from devices.decoder import Clock, Codec, Decode, Reading, Speaker, compile_plain, compile_records
+from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, compile_records
 from devices.fields import CompiledField, Special
 from devices.formats import FORMATS, GROUPS, Format, Record
 from devices.formats.base import StateKey
@@ -21,8 +24,9 @@ from devices.formats.paths import compile_path
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
 from devices.quality import Spans
+from devices.recognise import Recognise, compile_recognise
 from devices.times import parse_zone, time_reader
-from devices.type_model import ExampleModel, FieldModel, RecogniseModel, TypeModel
+from devices.type_model import ExampleModel, FieldModel, TypeModel
 from devices.units import UnitError, conversion
 
 __all__ = ["Decode", "DeviceType", "ExampleModel", "TypeModel", "parse", "parse_all"]
@@ -53,9 +57,12 @@ class DeviceType:
     """The same reading for one format alone, where the type has several."""
     decode_raw: Decode | None
     """Reads a bare application payload: (bytes, port) as (payload, (device, port as text)). None without a codec."""
+    accumulates: Mapping[str, Accumulation] | None
+    """Parameters that are given as running totals or rates; None: none."""
     state_key: StateKey | None
     """Where the format keeps state from message to message; None: nowhere."""
-    recognise: RecogniseModel | None
+    recognise: Recognise | None
+    """What the type says about how to know its messages; None: nothing."""
 
 
 _ADAPTER = TypeAdapter(TypeModel)
@@ -96,8 +103,9 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         formats=tuple(formats),
         by_format=by_format,
         decode_raw=_raw(reading, codec) if codec is not None else None,
+        accumulates=_accumulating(model, fields, catalogue) or None,
         state_key=keys[0] if keys else None,
-        recognise=model.recognise,
+        recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
     )
 
 
@@ -131,10 +139,11 @@ def _main_medium(fields: Mapping[str, CompiledField]) -> str:
 def _reading(model: TypeModel, fields: Mapping[str, CompiledField], medium: str, catalogue: Catalogue) -> Reading:
     zone = parse_zone(model.time.zone) if model.time and model.time.zone else None
     path = model.time.field if model.time else None
+    read_time = time_reader(model.time.format if model.time else "auto", zone)
     health = {name: _about_device(catalogue[parameter]) for name, parameter in HEALTH.items()}
     return Reading(
         speaker=_speaker(model),
-        clock=Clock(path or "time", None if path is None else compile_path(path), time_reader(model.time.format if model.time else "auto", zone)),
+        clock=Clock(path or "time", None if path is None else compile_path(path), read_time),
         collect=(tree_collector if _is_tree(model) else flat_collector)(fields.values(), medium),
         collect_flat=flat_collector(fields.values(), medium),
         parameters=frozenset(field.parameter for field in fields.values()),
@@ -198,6 +207,28 @@ def _raw(reading: Reading, codec: Codec) -> Decode:
     return compile_records(spoken, [(read, None)], codec=codec)
 
 
+def _accumulating(model: TypeModel, fields: Mapping[str, CompiledField], catalogue: Catalogue) -> dict[str, Accumulation]:
+    found = {}
+    for key, entry in model.fields.items():
+        if entry.accumulation in ("counter", "rate"):
+            field = fields[key]
+            rollover = None if entry.rollover is None else entry.rollover * field.factor
+            spans = Spans(entry.plausible or catalogue[field.parameter].plausible, entry.suspect)
+            found[field.parameter] = Accumulation(entry.accumulation, spans, rollover, _PER_MS[_rate_unit(entry)[1]])
+    return found
+
+
+_PER_MS = {"": 3_600_000, "h": 3_600_000, "hr": 3_600_000, "min": 60_000, "s": 1_000, "d": 86_400_000}
+
+
+def _rate_unit(entry: FieldModel) -> tuple[str, str]:
+    """A rate's unit apart: (`mm`, `h`) of `mm/h`."""
+    if entry.accumulation != "rate":
+        return entry.unit, ""
+    amount, _, per = entry.unit.rpartition("/")
+    return (amount, per) if amount and per in _PER_MS else (entry.unit, "?")
+
+
 # --- checking
 
 
@@ -237,13 +268,20 @@ def _options(model: TypeModel, formats: Sequence[Format]) -> tuple[Any, list[Con
 def _codec(model: TypeModel) -> tuple[Codec | None, list[ConfigProblem]]:
     if model.codec is None:
         return None, []
-    return None, [ConfigProblem(("codec",), "is not known here yet")]
+    try:
+        return compile_codec(model.codec), []
+    except ConfigError as error:
+        return None, list(error.problems)
 
 
 def _place_problems(model: TypeModel, formats: Sequence[Format]) -> list[ConfigProblem]:
     """Device, time and key where the format has no place for them, or needs them."""
     known = formats[0]
     problems = []
+    if model.codec is None and known.name == "binary":
+        problems.append(ConfigProblem(("codec",), "is missing: a binary payload needs one"))
+    if model.codec is not None and not any(each.raw for each in formats):
+        problems.append(ConfigProblem(("codec",), f"format {known.name} holds no encoded payload: use `binary` or a network server's"))
     in_topic = model.topic is not None and ("{parameter" in model.topic)
     if known.keyed and not known.nested and model.key is not None:
         problems.append(ConfigProblem(("key",), f"a {known.name} message names its fields itself: leave `key` out"))
@@ -295,7 +333,10 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
         if span is not None and not span[0] < span[1]:
             problems.append(ConfigProblem((name,), "the span's first number must be the smaller one"))
     converted = {}
-    for text, unit, place in ((None, entry.unit, ("unit",)), *((text, unit, ("units", text)) for text, unit in entry.units.items())):
+    plain_unit, per = _rate_unit(entry)
+    if per == "?":
+        problems.append(ConfigProblem(("unit",), f"a rate is an amount per time: write for example mm/h, not {entry.unit!r}"))
+    for text, unit, place in ((None, plain_unit, ("unit",)), *((text, unit, ("units", text)) for text, unit in entry.units.items())):
         try:
             converted[text] = conversion(unit, parameter, basis=entry.basis, at_celsius=entry.at_celsius)
         except UnitError as error:
@@ -303,6 +344,9 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
     if problems:
         raise ConfigError(problems)
     factor, offset = converted.pop(None)
+    spans = Spans(entry.plausible or parameter.plausible, entry.suspect)
+    if entry.accumulation in ("counter", "rate"):
+        spans = Spans((-float_info.max, float_info.max))  # a total is as large as it is; the amount is judged (devices.accumulation)
     special = None
     if entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None:
         special = Special(
@@ -318,7 +362,7 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
         medium=parameter.medium,
         factor=factor,
         offset=offset,
-        spans=Spans(entry.plausible or parameter.plausible, entry.suspect),
+        spans=spans,
         missing=frozenset(entry.missing),
         text=entry.text,
         special=special,

@@ -62,7 +62,8 @@ class CompiledField(NamedTuple):
             if said is not ABSENT and said is not None:
                 conversion = special.units.get(said.strip()) if isinstance(said, str) else None
                 if conversion is None:
-                    return RefusedField(self.key, Reason.WRONG_TYPE, f"the message gives its unit as {short(said)}, which the type does not list")
+                    what = f"the message gives its unit as {short(said)}, which the type does not list"
+                    return RefusedField(self.key, Reason.WRONG_TYPE, what)
                 factor, offset = conversion
         if special.suffix and isinstance(raw, str):
             raw = raw.strip().removesuffix(special.suffix)

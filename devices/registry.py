@@ -234,6 +234,7 @@ class _Builder:
             interval_ms=self._agreed(found, "interval") or found.type.interval_ms,
             delay_ms=found.type.delay_ms,
             matchers=matchers_of(topics),
+            accumulates=found.type.accumulates,
         )
 
     def _agreed(self, found: _Found, key: str) -> Any:

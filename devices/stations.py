@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from devices.accumulation import Accumulation
 from devices.quality import Spans
 from devices.topics import matcher
 
@@ -95,6 +96,8 @@ class Device:
     delay_ms: int
     """By how much its stamps lie behind receipt by design (its type says)."""
     matchers: tuple[Callable[[str], bool], ...]
+    accumulates: Mapping[str, Accumulation] | None = None
+    """Parameters that its type gives as running totals or rates; None: none."""
 
     @property
     def commissioned_ms(self) -> int | None:

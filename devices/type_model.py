@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from devices.codecs.model import CodecModel
 from devices.formats.paths import compile_path
 from devices.parameters import Span
 from devices.times import Duration, TimeFormat, parse_zone
@@ -204,7 +205,7 @@ class TypeModel(Model):
     """Settings of the format: see docs/reference/formats.md."""
     unwrap: tuple[str | Mapping[str, Any], ...] = ()
     """What is taken off before the format reads: gzip, zlib, base64, hex; in this order."""
-    codec: Any = None
+    codec: CodecModel | None = None
     """Reads application payloads: a binary layout, or a JavaScript file of the maker."""
     topic: str | None = None
     """Topic template, `sensors/{medium}/{device}/{parameter}`: `device` is the device's id, `parameter` names the field."""
@@ -212,7 +213,7 @@ class TypeModel(Model):
     """May be left out where the format or the topic template says who speaks."""
     time: TimeModel | None = None
     position: PositionModel | None = None
-    key: int | None = Field(None, ge=1, le=64, description="The topic level (the first is 1) that names the field, or the object of fields.")
+    key: int | None = Field(None, ge=1, le=64, description="The topic level (the first is 1) that names the field or its object.")
     interval: Duration
     """How often such a device usually reports."""
     fields: Mapping[str, FieldModel] = Field(min_length=1)

@@ -23,19 +23,23 @@ from typing import Any
 
 import msgspec
 import xxhash
-from devices.interpret import Interpreted, Interpreter, build_interpreter
 
+from devices.accumulation import Mark, accumulate
+from devices.interpret import Controlled, Interpreted, Interpreter, Outcome, build_interpreter
 from devices.rejection import Reason, Rejection
 from devices.timing import DeviceClock, Window, stamp
 from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick, received
 from gateway.outcomes import Outcomes, Rejected
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
-from gateway.state import Counts, DeviceState, Globals, SilenceClock, StationState
+from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
 from gateway.watching import Watching
 
 RECENT = 16
 """How many messages with device time are remembered per device (semantics B1b)."""
+
+FORMAT_STATES = 10_000
+"""Speakers whose format state is kept; beyond it an eighth, the least recently used, is forgotten (they must begin anew)."""
 
 
 def config_text(plain: dict[str, Any]) -> str:
@@ -55,6 +59,9 @@ class Core:
         self.state = Globals()
         self.devices: dict[str, DeviceState] = {}
         self.stations: dict[str, StationState] = {}
+        self.formats: dict[str, FormatState] = {}
+        self._aside = False
+        """The message in hand must not change what formats keep: it was taken in before."""
         self.interpreter: Interpreter = build_interpreter({"types": [], "stations": [], "routes": [], "max_payload": 262144})
         self._window = Window(120_000, 604_800_000)
         self.snapshots = Snapshotter(self)
@@ -119,37 +126,83 @@ class Core:
 
     def _message(self, index: int, message: Message, out: Outcomes) -> None:
         out.received += 1
+        result: Outcome
         try:
+            self._aside = message.redelivered
             result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
         except Exception as error:  # noqa: BLE001 - isolates one message: counted as `internal`, its bytes kept
             result = Rejection(Reason.INTERNAL, f"{type(error).__name__}: {error}")
         if message.redelivered:
             self._duplicate(result, out)
-            return
-        if isinstance(result, Rejection):
+        elif isinstance(result, Rejection):
             self._reject(index, message, result, out)
-            return
-        if message.retain and result.time_ms is None:
-            self._reject(index, message, Rejection(Reason.RETAINED, "retained, and without device time", result.device.id), out)
-            return
+        elif isinstance(result, Controlled):
+            self._counts(None if result.device is None else result.device.id).stored += 1
+            out.stored += 1
+        elif isinstance(result, list):
+            self._records(index, message, result, out)
+        elif message.retain and result.time_ms is None:
+            self._reject(index, message, _retained(result), out)
+        else:
+            device = self._touched(result)
+            if result.time_ms is not None and self._is_duplicate(device, result.time_ms, *_digests(message), out):
+                self._duplicate(result, out)
+                return
+            refusal = self._store(message, result, device, out)
+            if refusal is not None:
+                self._reject(index, message, refusal, out)
+                return
+            out.stored += 1
+            device.counts.stored += 1
+
+    def _records(self, index: int, message: Message, records: list[Interpreted], out: Outcomes) -> None:
+        """One message of several records: stored if one of them is, a duplicate if all of them are (semantics B4)."""
+        stored: DeviceState | None = None
+        duplicate: Interpreted | None = None
+        refused: list[tuple[Interpreted, Rejection]] = []
+        for record in records:
+            if message.retain and record.time_ms is None:
+                refused.append((record, _retained(record)))
+                continue
+            device = self._touched(record)
+            if record.time_ms is not None and self._is_duplicate(device, record.time_ms, *_record_digests(message, record), out):
+                duplicate = duplicate or record
+                continue
+            refusal = self._store(message, record, device, out)
+            if refusal is not None:
+                refused.append((record, refusal))
+            elif stored is None:
+                stored = device
+        if stored is not None:
+            out.stored += 1
+            stored.counts.stored += 1
+            for record, _ in refused:
+                # The message is stored, so what it lost is counted in values (its bytes are in the journal).
+                lost = len(record.values) + len(record.extra)
+                self.devices[record.device.id].refused_values += lost
+                self.state.refused_values += lost
+        elif refused:
+            self._reject(index, message, refused[0][1], out)
+        else:
+            self._duplicate(duplicate or records[0], out)
+
+    def _touched(self, result: Interpreted) -> DeviceState:
+        """The state of the device that speaks, about to be changed."""
         device = self.devices[result.device.id]
         if self.snapshots.active:
             self.snapshots.touch("d:" + device.id)
-        if result.time_ms is not None and self._is_duplicate(device, result.time_ms, message, out):
-            self._duplicate(result, out)
-            return
-        self._store(index, message, result, device, out)
+        return device
 
-    def _store(self, index: int, message: Message, result: Interpreted, device: DeviceState, out: Outcomes) -> None:
+    def _store(self, message: Message, result: Interpreted, device: DeviceState, out: Outcomes) -> Rejection | None:
+        """The readings of one record; counts of messages are the caller's. A rejection: it stands nowhere at that time."""
         entry = result.device
         stamped = stamp(device.clock, result.time_ms, message.received_ms, entry.interval_ms, entry.delay_ms, self._window)
+        if entry.accumulates is not None:
+            result = self._amounts(result, device.marks, stamped.event_ms)
         lines = self.interpreter.lines(result, stamped.event_ms)
         if isinstance(lines, Rejection):
-            self._reject(index, message, lines, out)
-            return
+            return lines
         out.lines.extend(lines)
-        out.stored += 1
-        device.counts.stored += 1
         values = 0
         for line in lines:
             values += len(line.values)
@@ -169,11 +222,19 @@ class Core:
         if stamped.fault_began or stamped.fault_ended:
             self.silence.clock_fault(device, stamped.event_ms, message.received_ms, stamped.fault_began, out)
         self.watching.readings(lines, stamped, message, entry, silence_s, out)
+        return None
 
-    def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message, out: Outcomes) -> bool:
+    @staticmethod
+    def _amounts(result: Interpreted, marks: dict[str, Mark], event_ms: int) -> Interpreted:
+        """Running totals and rates as amounts of one interval (semantics C7)."""
+        entry = result.device
+        kinds = entry.accumulates or {}
+        values = accumulate(result.values, kinds, marks, event_ms, entry.interval_ms)
+        extra = accumulate(result.extra, kinds, marks, event_ms, entry.interval_ms)
+        return Interpreted(entry, result.time_ms, values, extra, result.refused)
+
+    def _is_duplicate(self, device: DeviceState, device_ms: int, topic: int, digest: int, out: Outcomes) -> bool:
         """Semantics B1b; also counts revisions: the same key with another value."""
-        topic = xxhash.xxh3_64_intdigest(message.topic.encode())
-        digest = xxhash.xxh3_64_intdigest(message.payload)
         recent = device.recent
         if device_ms <= device.newest_ms:
             same_key = False
@@ -193,8 +254,10 @@ class Core:
             del recent[0]
         return False
 
-    def _duplicate(self, result: Interpreted | Rejection, out: Outcomes) -> None:
-        name = result.device if isinstance(result, Rejection) else result.device.id
+    def _duplicate(self, result: Outcome, out: Outcomes) -> None:
+        first = result[0] if isinstance(result, list) else result
+        speaker = first.device
+        name = speaker if speaker is None or isinstance(speaker, str) else speaker.id
         self._counts(name).duplicate += 1
         out.duplicate += 1
 
@@ -226,31 +289,69 @@ class Core:
     def _replay(self, index: int, item: Replayed, out: Outcomes) -> None:
         """Take in again what was rejected: history and counts only, never rules (semantics B4, E10)."""
         message = item.message
+        self._aside = True
         result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
-        if isinstance(result, Rejection) or (message.retain and result.time_ms is None):
+        if isinstance(result, Rejection):
             return
-        device = self.devices[result.device.id]
-        at = result.time_ms
-        behind = None if at is None else message.received_ms - at
-        if behind is None or behind < -self._window.ahead_ms or (self._window.past_ms is not None and behind > self._window.past_ms):
-            at = message.received_ms
-        lines = self.interpreter.lines(result, at if at is not None else message.received_ms)
-        if isinstance(lines, Rejection):
+        taken: list[DeviceState] = []
+        for record in _records_of(result):
+            if message.retain and record.time_ms is None:
+                continue
+            at_ms = self._replayed_at(record, message.received_ms)
+            if record.device.accumulates is not None:
+                # What the total was before is not known any more: totals are missing, rates hold for one interval.
+                record = self._amounts(record, {}, at_ms)
+            lines = self.interpreter.lines(record, at_ms)
+            if isinstance(lines, Rejection):
+                continue
+            device = self._touched(record)
+            values = sum(len(line.values) for line in lines)
+            device.values += values
+            self.state.readings += values
+            out.lines.extend(lines)
+            taken.append(device)
+        if not taken and not isinstance(result, Controlled):
             return
-        if self.snapshots.active:
-            self.snapshots.touch("d:" + device.id)
         before = self._counts(item.device)
         before.rejected -= 1
         self.state.rejected[item.reason] -= 1
         if not self.state.rejected[item.reason]:
             del self.state.rejected[item.reason]
-        device.counts.stored += 1
-        values = sum(len(line.values) for line in lines)
-        device.values += values
-        self.state.readings += values
-        out.lines.extend(lines)
+        counts = taken[0].counts if taken else self._counts(None)
+        counts.stored += 1
         out.stored += 1
         out.replayed.append(item.rejection)
+
+    def _replayed_at(self, record: Interpreted, received_ms: int) -> int:
+        """The record's own time where it may be believed (C1), else that of its receipt."""
+        at = record.time_ms
+        if at is None:
+            return received_ms
+        behind = received_ms - at
+        past = self._window.past_ms
+        return received_ms if behind < -self._window.ahead_ms or (past is not None and behind > past) else at
+
+    # ------------------------------------------------------------------ formats with state
+
+    def _format_state(self, name: str) -> dict[str, object]:
+        """What a format has kept under `name`, about to be changed in place. For a message taken in before: a copy."""
+        held = self.formats.get(name)
+        if self._aside:
+            return {} if held is None else _copied(held.data)
+        if held is None:
+            if len(self.formats) >= FORMAT_STATES:
+                self._forget_formats()
+            held = self.formats[name] = FormatState(id=name)
+        elif self.snapshots.active:
+            self.snapshots.touch("f:" + name)
+        held.used_ms = self.state.last_received_ms
+        return held.data
+
+    def _forget_formats(self) -> None:
+        oldest = sorted(self.formats.values(), key=lambda state: (state.used_ms, state.id))[: max(1, FORMAT_STATES // 8)]
+        for state in oldest:
+            self.snapshots.touch("f:" + state.id)
+            del self.formats[state.id]
 
     # ------------------------------------------------------------------ time
 
@@ -315,6 +416,7 @@ class Core:
 
     def _load_config(self, plain: dict[str, Any]) -> None:
         self.interpreter = build_interpreter(plain)
+        self.interpreter.state_of = self._format_state
         self._window = Window(plain["time"]["ahead_ms"], plain["time"]["past_ms"])
 
     def _adopt_registry(self, now_ms: int, out: Outcomes) -> None:
@@ -342,11 +444,14 @@ class Core:
 
     def units(self) -> list[str]:
         """Names of all units, in canonical order."""
-        return [f"d:{name}" for name in sorted(self.devices)] + [f"s:{name}" for name in sorted(self.stations)]
+        return [f"d:{name}" for name in sorted(self.devices)] + [f"s:{name}" for name in sorted(self.stations)] + [
+            f"f:{name}" for name in sorted(self.formats)
+        ]
 
     def encode_unit(self, name: str) -> bytes | None:
         """One unit as msgpack, None if it no longer exists. Dictionaries in key order, so equal states are equal bytes."""
-        unit = self.devices.get(name[2:]) if name[0] == "d" else self.stations.get(name[2:])
+        units: dict[str, dict[str, Any]] = {"d": self.devices, "s": self.stations, "f": self.formats}
+        unit = units[name[0]].get(name[2:])
         return None if unit is None else _encode(unit)
 
     def encode_globals(self) -> bytes:
@@ -362,15 +467,42 @@ class Core:
         """Load a snapshot that was made under the configuration `text`. Replaces everything."""
         plain = json.loads(text)
         self.state = msgspec.msgpack.decode(globals_, type=Globals)
-        self.devices, self.stations, self._timers = {}, {}, []
+        self.devices, self.stations, self.formats, self._timers = {}, {}, {}, []
         for name, data in units:
             if name[0] == "d":
                 self.devices[name[2:]] = msgspec.msgpack.decode(data, type=DeviceState)
+            elif name[0] == "f":
+                self.formats[name[2:]] = msgspec.msgpack.decode(data, type=FormatState)
             else:
                 self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
         self._load_config(plain)
         self.watching.load(plain["rules"])
         self._reschedule(self.state.last_received_ms)
+
+
+def _records_of(result: Interpreted | list[Interpreted] | Controlled) -> list[Interpreted]:
+    return result if isinstance(result, list) else [] if isinstance(result, Controlled) else [result]
+
+
+def _retained(result: Interpreted) -> Rejection:
+    return Rejection(Reason.RETAINED, "retained, and without device time", result.device.id)
+
+
+def _digests(message: Message) -> tuple[int, int]:
+    """Of topic and payload: with device and device time, what makes two messages the same (semantics B1b)."""
+    return xxhash.xxh3_64_intdigest(message.topic.encode()), xxhash.xxh3_64_intdigest(message.payload)
+
+
+def _record_digests(message: Message, record: Interpreted) -> tuple[int, int]:
+    """The same for one of several records: it is known by its parameters, and equal by its values."""
+    values = [*record.values, *record.extra]
+    where = message.topic + "\0" + "\0".join(value.parameter for value in values)
+    return xxhash.xxh3_64_intdigest(where.encode()), xxhash.xxh3_64_intdigest(_encode(values))
+
+
+def _copied(value: Any) -> Any:
+    """A copy of plain data, as deep as it is."""
+    return msgspec.msgpack.decode(_encode(value))
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")

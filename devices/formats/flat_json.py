@@ -31,7 +31,7 @@ def read(payload: bytes) -> Pairs | Rejection:
     texts = list(map(type, members.values())).count(str)
     if payload.count(b'"') != 2 * (len(members) + texts) or payload.find(b"[") > 0 or payload.find(b"{", 1) > 0:
         return examined(payload, members)  # type: ignore[no-any-return]
-    return members  # type: ignore[no-any-return]
+    return members
 
 
 FORMAT = Format("flat-json", read)

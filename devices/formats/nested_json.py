@@ -43,7 +43,7 @@ def reader(options: Options) -> RecordReader:
     def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection:
         tree = parse(payload)
         if tree.__class__ is Rejection:
-            return tree  # type: ignore[no-any-return]
+            return tree
         if find is None:
             return [Record(tree)] if tree.__class__ is dict else _all(tree, {})
         found = find(tree)
