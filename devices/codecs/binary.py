@@ -203,7 +203,7 @@ def _skip(count: int) -> Run:
 
 def _computed(step: ComputedStep) -> Run:
     formula, name = compile_formula(step.formula)[0], step.name
-    codes: dict[int | float, Any] = {**step.values}
+    codes: dict[float, Any] = {float(code): meaning for code, meaning in step.values.items()}
 
     def compute(data: bytes, at: int, values: dict[str, Any]) -> int:
         value = formula(values)
