@@ -4,7 +4,7 @@ r"""`line-protocol`: InfluxDB line protocol, one record a line.
     measurement    tags                fields                                      time (unit: `precision`)
 
 Pairs: `measurement`, `tag.<key>` (text), and each field under its own name: numbers, text, True/False. The device is the tag that
-`Settings.device_tag` names. Empty lines and `#` comments are skipped.
+`Options.device_tag` names. Empty lines and `#` comments are skipped.
 
 As strict as InfluxData's own parser, whose corpus is a test here: no empty tag values, no tag twice, no control characters
 outside quoted texts, 64-bit integers (`i`, `u`), no `nan`, no hexadecimal. A line that breaks a rule is refused alone (path
@@ -14,9 +14,11 @@ outside quoted texts, 64-bit integers (`i`, `u`), no `nan`, no hexadecimal. A li
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, NoReturn, TypeAlias
 
+from pydantic import BaseModel, ConfigDict
+
+from devices.formats.base import Format
 from devices.formats.limits import MAX_RECORDS, MAX_VALUES
 from devices.formats.record import Context, Pairs, Record, RecordReader
 from devices.formats.refusals import settle
@@ -31,12 +33,13 @@ _INT64 = 1 << 63
 _UINT64 = 1 << 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Options(BaseModel):
     """How the lines of one device type are read."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     precision: Precision = "ns"
-    """Unit of the timestamps."""
+    """Unit of the timestamps: ns, us, ms or s."""
     device_tag: str | None = None
     """The tag that holds the device's id; None: the device type finds it elsewhere."""
 
@@ -230,16 +233,16 @@ def _short(token: bytes) -> str:
     return repr(token[:20].decode("utf-8", "replace"))
 
 
-def reader(settings: Settings) -> RecordReader:
+def reader(options: Options) -> RecordReader:
     """The reader of one device type."""
 
     def read_lines(payload: bytes, context: Context) -> list[Record] | Rejection:
         if not payload:
             return Rejection(Reason.EMPTY, "the payload is empty")
-        points, bad = parse(payload, precision=settings.precision)
+        points, bad = parse(payload, precision=options.precision)
         if not points and not bad:
             return Rejection(Reason.NO_READING, "there are only empty lines and comments")
-        records = [_record(point, settings.device_tag) for point in points]
+        records = [_record(point, options.device_tag) for point in points]
         return settle(records, {f"line {number}": rejection for number, rejection in bad.items()})
 
     return read_lines
@@ -254,10 +257,12 @@ def _record(point: Point, device_tag: str | None) -> Record:
     if point.time_ns is not None:
         time_ms = point.time_ns // 1_000_000
         if not 0 <= time_ms <= LATEST_MS:
-            pairs["time"] = Rejection(Reason.BAD_TIME, f"{point.time_ns} ns since 1970 is no time of a reading")
+            pairs["@time"] = Rejection(Reason.BAD_TIME, f"{point.time_ns} ns since 1970 is no time of a reading")
             time_ms = None
     return Record(pairs, device=point.tags.get(device_tag) if device_tag else None, time=time_ms)
 
 
-read = reader(Settings())
+read = reader(Options())
 """With nanoseconds, the device named elsewhere."""
+
+FORMAT = Format("line-protocol", reader=reader, options=Options, device=True, time=True)

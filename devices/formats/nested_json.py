@@ -7,6 +7,7 @@ path of an array of objects, one record each; `shared` are members of the whole 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -38,6 +39,11 @@ class Options(BaseModel):
 
 def reader(options: Options) -> RecordReader:
     """An array of objects at the top is one record an element. Rejections: those of `json_text`, wrong-shape."""
+    return tree_reader(parse, options)
+
+
+def tree_reader(parse: Callable[[bytes], Any], options: Options) -> RecordReader:
+    """As `reader`, of any format whose parser gives such trees."""
     find = None if options.each is None else compile_path(options.each)
 
     def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection:
@@ -45,7 +51,9 @@ def reader(options: Options) -> RecordReader:
         if tree.__class__ is Rejection:
             return tree
         if find is None:
-            return [Record(tree)] if tree.__class__ is dict else _all(tree, {})
+            if tree.__class__ is dict:
+                return [Record(tree)]
+            return _all(tree, {}) if tree.__class__ is list else Rejection(Reason.WRONG_SHAPE, "one object, or an array of objects, is due")
         found = find(tree)
         if found is MISSING:
             return Rejection(Reason.WRONG_SHAPE, f"there is nothing at {options.each!r}, where an array of records is due")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from devices.formats.limits import MAX_RECORDS
-from devices.formats.line_protocol import Point, Settings, parse, read, reader
+from devices.formats.line_protocol import Options, Point, parse, read, reader
 from devices.formats.record import Context, Record
 from devices.formats.refusals import MAX_NAMED, refused_fields
 from devices.rejection import Reason, Rejection
@@ -96,7 +96,7 @@ def test_every_point_of_the_corpus_is_read_back_from_its_text() -> None:
 
 def test_a_line_is_a_record() -> None:
     text = b'weather,station=st01 temp=23.5,n=71i,ok=t,note="a, \\"b\\"" 1773453600123456789\n# comment\n\nweather temp=1\r\n'
-    assert reader(Settings(device_tag="station"))(text, NOW) == [
+    assert reader(Options(device_tag="station"))(text, NOW) == [
         Record(
             {"measurement": "weather", "tag.station": "st01", "temp": 23.5, "n": 71, "ok": True, "note": 'a, "b"'},
             device="st01",
@@ -108,7 +108,7 @@ def test_a_line_is_a_record() -> None:
 
 @pytest.mark.parametrize(("precision", "stamp"), [("s", b"1773453600"), ("ms", b"1773453600000"), ("us", b"1773453600000000")])
 def test_the_precision_is_a_setting(precision: Any, stamp: bytes) -> None:
-    found = reader(Settings(precision=precision))(b"m v=1 " + stamp, NOW)
+    found = reader(Options(precision=precision))(b"m v=1 " + stamp, NOW)
     assert isinstance(found, list)
     assert found[0].time == 1_773_453_600_000
 
@@ -121,7 +121,7 @@ def test_a_bad_line_loses_only_itself() -> None:
         ("line 2", Reason.WRONG_TYPE),
         ("line 3", Reason.BAD_TIME),
     ]
-    assert [(field.field, field.reason) for field in refused_fields(found[1])] == [("time", Reason.BAD_TIME)]
+    assert [(field.field, field.reason) for field in refused_fields(found[1])] == [("@time", Reason.BAD_TIME)]
 
 
 @pytest.mark.parametrize(
