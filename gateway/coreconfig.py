@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -97,6 +98,7 @@ def _types(loaded: LoadedConfig, problems: list[Problem]) -> list[dict[str, Any]
             problems.append(document.problem((), "a type file must be a section with `id:`"))
             continue
         try:
+            data = loader.with_codec(data, Path(document.file).parent)
             parse_type(data, loader.catalogue())
         except DataError as error:
             problems.extend(problems_in(document, [(item.path, item.message) for item in error.problems]))

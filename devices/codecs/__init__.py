@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from devices.codecs.binary import compile_binary
 from devices.codecs.javascript import Stopped, compile_javascript
-from devices.codecs.model import Codec, CodecModel
-from devices.problems import DataPath
+from devices.codecs.model import Codec, CodecModel, JavaScriptModel
+from devices.problems import ConfigError, ConfigProblem, DataPath
 
 __all__ = ["Codec", "CodecModel", "Stopped", "compile_codec"]
 
@@ -20,6 +20,7 @@ def compile_codec(model: CodecModel, path: DataPath = ("codec",)) -> Codec:
     """The one function of a codec. Raises ConfigError with paths under `path`."""
     if model.binary is not None:
         return compile_binary(model.binary, (*path, "binary"))
-    if model.javascript is not None:
+    if isinstance(model.javascript, JavaScriptModel):
         return compile_javascript(model.javascript, (*path, "javascript"))
-    raise NotImplementedError
+    kind, name = ("layout", model.layout) if model.layout is not None else ("javascript", model.javascript)
+    raise ConfigError([ConfigProblem((*path, kind), f"{name!r} was not read (devices.loader.with_codec does)")])

@@ -255,21 +255,17 @@ class JavaScriptModel(_Model):
     source: str = Field(min_length=1, max_length=1_000_000)
 
 
-def _loaded(value: Any) -> Any:
-    if isinstance(value, str):
-        raise ValueError(f"the file {value[:80]!r} was not read: write the name of a .js file that stands beside this one")
-    return value
-
-
 class CodecModel(_Model):
-    """`codec:` of a device type: exactly one kind."""
+    """`codec:` of a device type: exactly one kind. What is named is replaced by what it holds before a type is checked."""
 
     binary: BinaryModel | None = None
-    javascript: Annotated[JavaScriptModel | None, BeforeValidator(_loaded)] = None
-    cayenne_lpp: Literal[True] | None = Field(None, alias="cayenne-lpp")
+    layout: str | None = None
+    """A binary layout that several types share: a name of devices/codecs/layouts (elsys, milesight-am300 …)."""
+    javascript: JavaScriptModel | str | None = None
+    """The maker's codec: name of a .js file that stands beside the type's file."""
 
     @model_validator(mode="after")
     def _one(self) -> CodecModel:
-        if sum(kind is not None for kind in (self.binary, self.javascript, self.cayenne_lpp)) != 1:
-            raise ValueError("write one of: binary, javascript, cayenne-lpp")
+        if sum(kind is not None for kind in (self.binary, self.layout, self.javascript)) != 1:
+            raise ValueError("write one of: binary, layout, javascript")
         return self
