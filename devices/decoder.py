@@ -78,6 +78,8 @@ class Speaker:
     """The field's path, for messages to people."""
     find: Find | None = None
     """The id in the record."""
+    top: bool = False
+    """… which is a member at the top."""
     level: int | None = None
     """Index (from 0) of the topic level that is the id."""
     capture: str | None = None
@@ -177,7 +179,7 @@ def compile_plain(reading: Reading, read: Reader, others: RecordReader | None, k
     name = reading.speaker.name
     collect, clock, ranked, position = reading.collect, reading.clock, reading.ranked, reading.position
     find_time, read_time = clock.find, clock.read
-    top_device = name if find is not None and _is_top(find) else None
+    top_device = name if reading.speaker.top else None
     by_records = compile_records(reading, [(others, None)], key_level=key_level) if others is not None else None
 
     def decode(payload: bytes, levels: Levels, received_ms: int = 0, state: dict[str, object] = _STATELESS) -> Result:
@@ -239,7 +241,6 @@ def compile_records(
     topic: TopicReader | None = None,
     key_level: int | None = None,
     key_capture: str | None = None,
-    nameless: bool = False,
 ) -> Decode:
     """For all other types. `readers` are tried in order, those first whose quick look says that the message is likely theirs."""
 
@@ -302,15 +303,15 @@ def compile_records(
                 return _by(device, Rejection(Reason.UNKNOWN_TOPIC, f"the topic has no level {key_level + 1}, where the parameter is due"))
             key = levels[key_level]
         if key is not None:
-            body = {key: body[""] if nameless else body}
+            body = {key: body.get("", body)}
         found = Found([], [], [], [])
         collect(body, found)
         settle_ranked(found)
         found.refused.extend(refused_fields(record))
+        if record.health and (found.values or found.extra or not (body or record.raw)):
+            reading.add_health(record.health, found)
         if not found.values and not found.extra:
             return _by(device, _nothing(body, found.refused))
-        if record.health:
-            reading.add_health(record.health, found)
         time_ms = reading.time(body, record.time, found.refused)
         place = reading.place(body, (record.latitude, record.longitude))
         return Decoded(device, time_ms, found.values, found.extra, found.refused, place)
@@ -336,11 +337,6 @@ def _read(
 
 _NEVER: list[Any] = []
 """Types without ranked fields never append to it."""
-
-
-def _is_top(find: Find) -> bool:
-    """Is it a look-up of one member at the top? (Then the fast way asks the dictionary itself.)"""
-    return find.__name__ == "one"
 
 
 def _by(device: str, rejection: Rejection) -> Rejection:

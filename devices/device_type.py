@@ -20,7 +20,10 @@ from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, comp
 from devices.fields import CompiledField, Special
 from devices.formats import FORMATS, GROUPS, Format, Record
 from devices.formats.base import StateKey
-from devices.formats.paths import compile_path
+from devices.formats.paths import MISSING, Find, compile_path, parse_path
+from devices.formats.topic_template import compile_template
+from devices.formats.topic_template import names as captures_of
+from devices.formats.unwrap import unwrapper
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
 from devices.quality import Spans
@@ -143,19 +146,39 @@ def _reading(model: TypeModel, fields: Mapping[str, CompiledField], medium: str,
     health = {name: _about_device(catalogue[parameter]) for name, parameter in HEALTH.items()}
     return Reading(
         speaker=_speaker(model),
-        clock=Clock(path or "time", None if path is None else compile_path(path), read_time),
+        clock=Clock(path or "time", None if path is None else _find(model, path), read_time),
         collect=(tree_collector if _is_tree(model) else flat_collector)(fields.values(), medium),
         collect_flat=flat_collector(fields.values(), medium),
         parameters=frozenset(field.parameter for field in fields.values()),
         health=health,
         health_is_main=medium == "device",
         ranked=any(field.special is not None and field.special.rank is not None for field in fields.values()),
-        position=(compile_path(model.position.lat), compile_path(model.position.lon)) if model.position else None,
+        position=(_find(model, model.position.lat), _find(model, model.position.lon)) if model.position else None,
     )
 
 
 def _is_tree(model: TypeModel) -> bool:
     return any(FORMATS[name].nested for name in _names(model))
+
+
+def _find(model: TypeModel, path: str) -> Find:
+    """The reader of one path: in a tree, or among whole paths; a codec gives whole paths whatever the format."""
+    flat = _whole_path(path)
+    if not _is_tree(model):
+        return flat
+    nested = compile_path(path)
+    if model.codec is None or "[" not in path:
+        return nested
+
+    def either(tree: Any) -> Any:
+        found = flat(tree)
+        return nested(tree) if found is MISSING else found
+
+    return either
+
+
+def _whole_path(path: str) -> Find:
+    return lambda pairs: pairs.get(path, MISSING)
 
 
 def _about_device(parameter: Parameter) -> CompiledField:
@@ -165,9 +188,10 @@ def _about_device(parameter: Parameter) -> CompiledField:
 def _speaker(model: TypeModel) -> Speaker:
     device = model.device
     if device is None:
-        return Speaker(capture="device" if model.topic is not None and "{device" in model.topic else None)
+        return Speaker(capture="device" if model.topic is not None and "device" in captures_of(model.topic) else None)
     if device.field is not None:
-        return Speaker(name=device.field, find=compile_path(device.field))
+        top = not _is_tree(model) or len(parse_path(device.field)) == 1
+        return Speaker(name=device.field, find=_find(model, device.field), top=top)
     return Speaker(level=device.level - 1) if device.level is not None else Speaker(capture=device.capture)
 
 
@@ -178,12 +202,15 @@ def _decode(model: TypeModel, reading: Reading, formats: Sequence[Format], optio
     if simple and known.read is not None and not known.device:
         others = known.records() if known.reader is not None else None
         return compile_plain(reading, known.read, others, key_level, known.nested)
+    template = None if model.topic is None else compile_template(model.topic)
     return compile_records(
         reading,
         [(each.records(options if each.options is not None else None), each.likely) for each in formats],
+        unwrap=unwrapper(model.unwrap) if model.unwrap else None,
         codec=codec,
+        topic=template,
         key_level=key_level,
-        nameless=not known.keyed,
+        key_capture="parameter",
     )
 
 
@@ -282,21 +309,21 @@ def _place_problems(model: TypeModel, formats: Sequence[Format]) -> list[ConfigP
         problems.append(ConfigProblem(("codec",), "is missing: a binary payload needs one"))
     if model.codec is not None and not any(each.raw for each in formats):
         problems.append(ConfigProblem(("codec",), f"format {known.name} holds no encoded payload: use `binary` or a network server's"))
-    in_topic = model.topic is not None and ("{parameter" in model.topic)
+    captured = captures_of(model.topic) if model.topic is not None else []
     if known.keyed and not known.nested and model.key is not None:
         problems.append(ConfigProblem(("key",), f"a {known.name} message names its fields itself: leave `key` out"))
     if not known.keyed:
-        if model.key is None and not in_topic:
+        if model.key is None and "parameter" not in captured:
             problems.append(ConfigProblem(("key",), "is missing: the topic level, counted from 1, that names the field"))
-        if model.device is not None and model.device.field is not None:
+        if model.device is not None and model.device.field is not None and not known.nested:
             problems.append(ConfigProblem(("device", "field"), "a plain value has no fields: write `device: {level: …}`"))
-        if model.time is not None:
+        if model.time is not None and not known.nested:
             problems.append(ConfigProblem(("time",), "a plain value holds no time: leave `time` out"))
-    captures = model.topic is not None and "{device" in model.topic
-    if model.device is None and not captures and not all(each.device for each in formats):
+    if model.device is None and "device" not in captured and not all(each.device for each in formats):
         problems.append(ConfigProblem(("device",), "is missing: write `{field: …}` or `{level: …}` (of the topic)"))
-    if model.device is not None and model.device.capture is not None and model.topic is None:
-        problems.append(ConfigProblem(("device", "capture"), "needs a `topic` template"))
+    if model.device is not None and model.device.capture is not None and model.device.capture not in captured:
+        what = f"the topic template names no {{{model.device.capture}}} (it names: {', '.join(captured) or 'nothing'})"
+        problems.append(ConfigProblem(("device", "capture"), what))
     return problems
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from devices.codecs.model import CodecModel
 from devices.formats.paths import compile_path
+from devices.formats.topic_template import compile_template
+from devices.formats.unwrap import unwrapper
 from devices.parameters import Span
 from devices.times import Duration, TimeFormat, parse_zone
 from devices.topics import filter_problem
@@ -203,8 +205,8 @@ class TypeModel(Model):
     format: str | tuple[str, ...] = Field(description="One format or several (tried in order); `lorawan`: those of all network servers.")
     options: Mapping[str, Any] = {}
     """Settings of the format: see docs/reference/formats.md."""
-    unwrap: tuple[str | Mapping[str, Any], ...] = ()
-    """What is taken off before the format reads: gzip, zlib, base64, hex; in this order."""
+    unwrap: tuple[str, ...] = ()
+    """What is taken off before the format reads: gzip, zlib, deflate, base64, hex, text; in this order."""
     codec: CodecModel | None = None
     """Reads application payloads: a binary layout, or a JavaScript file of the maker."""
     topic: str | None = None
@@ -228,6 +230,20 @@ class TypeModel(Model):
         if not title.get("vi") or not title.get("en"):
             raise ValueError("write the title in both languages: {vi: …, en: …}")
         return title
+
+    @field_validator("unwrap")
+    @classmethod
+    def _known_wrappers(cls, unwrap: tuple[str, ...]) -> tuple[str, ...]:
+        if unwrap:
+            unwrapper(unwrap)
+        return unwrap
+
+    @field_validator("topic")
+    @classmethod
+    def _a_template(cls, topic: str | None) -> str | None:
+        if topic is not None:
+            compile_template(topic)
+        return topic
 
     @field_validator("fields", mode="before")
     @classmethod
