@@ -32,6 +32,8 @@ class Record(NamedTuple):
     """Radio and battery of the envelope as parameters of medium `device`: rssi, snr, battery."""
     latitude: float | None = None
     longitude: float | None = None
+    otherwise: str | None = None
+    """What the message declares (a birth) whatever it holds: a record of which the type reads nothing is then a `Control`."""
 
 
 class Control(NamedTuple):
@@ -48,7 +50,7 @@ class Context(NamedTuple):
     """The topic's levels."""
     received_ms: int = 0
     """Receipt, for formats with relative times (SenML, RFC 8428 section 4.5.3)."""
-    state: dict[str, object] = {}
+    state: dict[str, object] = {}  # noqa: RUF012
     """State that the format carries from message to message (Sparkplug aliases). Belongs to the core's state: only
     msgpack-able plain values, bounded by the format, changed in place. Empty dict for stateless formats: do not touch."""
 
