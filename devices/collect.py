@@ -11,7 +11,8 @@ flagged) takes the slow way of `CompiledField.read`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from math import inf
+from typing import Any, TypeAlias
 
 from devices.fields import CompiledField
 from devices.formats import paths
@@ -22,17 +23,12 @@ MAX_JOINED = 6
 """Names in a row whose points are tried as part of a member's name too (`SDS0X1.PM2.5`); longer runs are only nested."""
 
 
-class Found(NamedTuple):
-    """What one record gives: lists that collectors append to, in the message's order."""
+Found: TypeAlias = tuple[list[Value], list[Value], list[RefusedField], list[tuple[int, bool, Value | RefusedField]]]
+"""What one record gives; collectors append to these, in the message's order:
 
-    values: list[Value]
-    """Of the type's main medium."""
-    extra: list[Value]
-    """Of other media."""
-    refused: list[RefusedField]
-    ranked: list[tuple[int, bool, Value | RefusedField]]
-    """Fields that compete for one parameter: rank, is it of the main medium, what was read."""
-
+values of the type's main medium, values of other media, refused fields, and fields that compete for one parameter (rank, is it
+of the main medium, what was read). A plain tuple, because one is made for each message.
+"""
 
 Collect: TypeAlias = Callable[[Any, Found], None]
 """(record's pairs or tree, where to append). Never raises."""
@@ -71,27 +67,29 @@ def flat_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
 def _settle(spec: _Spec, raw: object, message: Any, found: Found) -> None:
     main, field = spec[0], spec[6]
     outcome = field.read(raw, message)
+    values, extra, refused, ranked = found
     if field.special is not None and field.special.rank is not None:
-        found.ranked.append((field.special.rank, main, outcome))
+        ranked.append((field.special.rank, main, outcome))
     elif isinstance(outcome, RefusedField):
-        found.refused.append(outcome)
+        refused.append(outcome)
     else:
-        (found.values if main else found.extra).append(outcome)
+        (values if main else extra).append(outcome)
 
 
 def settle_ranked(found: Found) -> None:
     """Of competing fields the least rank that has a value counts; with none, the least rank says so."""
     best: dict[str, tuple[bool, int, bool, Value]] = {}
-    for rank, main, outcome in found.ranked:
+    values, extra, refused, ranked = found
+    for rank, main, outcome in ranked:
         if isinstance(outcome, RefusedField):
-            found.refused.append(outcome)
+            refused.append(outcome)
             continue
         held = best.get(outcome.parameter)
         without = outcome.flag == MISSING
         if held is None or (without, rank) < held[:2]:
             best[outcome.parameter] = (without, rank, main, outcome)
     for _, _, main, value in best.values():
-        (found.values if main else found.extra).append(value)
+        (values if main else extra).append(value)
 
 
 # --- the tree
@@ -100,12 +98,27 @@ def settle_ranked(found: Found) -> None:
 class _Node:
     """What a type knows below one place of the message."""
 
-    __slots__ = ("names", "where")
+    __slots__ = ("names", "slots", "where")
 
     def __init__(self) -> None:
         self.names: dict[str, _Entry] = {}
+        self.slots: dict[str, _Slot] = {}
+        """The same, prepared for the walk."""
         self.where: dict[str, dict[str, _Node]] = {}
         """Arrays of objects: member → text → what is known of the first element whose member is that text."""
+
+
+    def finish(self) -> None:
+        """All paths are in: prepare the walk, here and below."""
+        for name, entry in self.names.items():
+            spec = entry.spec
+            plain = spec is not None and entry.joined is None and entry.node is None
+            self.slots[name] = (*spec[:6], entry) if plain and spec is not None else (False, "", 1.0, 0.0, inf, -inf, entry)
+            if entry.node is not None:
+                entry.node.finish()
+        for table in self.where.values():
+            for node in table.values():
+                node.finish()
 
 
 class _Entry:
@@ -120,6 +133,10 @@ class _Entry:
         """The name is several steps joined by points: taken only if the path, read as a whole, leads here too."""
 
 
+_Slot: TypeAlias = tuple[bool, str, float, float, float, float, _Entry]
+"""An entry as the walk meets it: the first six are of its value, with a span that fits nothing where the slow way is due."""
+
+
 def tree_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
     """For records whose pairs are the parser's tree."""
     root = _Node()
@@ -129,10 +146,11 @@ def tree_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
         steps = paths.parse_path(field.key)
         if not _insert(root, steps, spec):
             others.append((paths.compile_path(field.key), spec))
+    root.finish()
 
     def collect(tree: Any, found: Found) -> None:
         if tree.__class__ is dict:
-            _walk(root.names, tree, tree, found)
+            _walk(root.slots, tree, tree, found)
         for find, spec in others:
             raw = find(tree)
             if raw is not paths.MISSING:
@@ -141,29 +159,28 @@ def tree_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
     return collect
 
 
-def _walk(names: dict[str, _Entry], here: dict[str, Any], message: Any, found: Found) -> None:
-    get = names.get
+def _walk(slots: Mapping[str, _Slot], here: dict[str, Any], message: Any, found: Found) -> None:
+    get = slots.get
+    values = found[0]
     for name, raw in here.items():
-        entry = get(name)
-        if entry is None:
+        slot = get(name)
+        if slot is None:
             continue
-        spec = entry.spec
-        if spec is not None:
-            main, parameter, factor, offset, low, high, _ = spec
-            if (raw.__class__ is float or raw.__class__ is int) and entry.joined is None:
-                value = raw * factor + offset
-                if low <= value <= high:
-                    if main:
-                        found[0].append(Value(parameter, value, GOOD))
-                    else:
-                        found[1].append(Value(parameter, value, GOOD))
-                    continue
-            if entry.joined is None or entry.joined(message) is raw:
-                _settle(spec, raw, message, found)
-        node = entry.node
+        main, parameter, factor, offset, low, high, entry = slot
+        if raw.__class__ is float or raw.__class__ is int:
+            value = raw * factor + offset
+            if low <= value <= high:
+                if main:
+                    values.append(Value(parameter, value, GOOD))
+                else:
+                    found[1].append(Value(parameter, value, GOOD))
+                continue
+        spec, node = entry.spec, entry.node
+        if spec is not None and (entry.joined is None or entry.joined(message) is raw):
+            _settle(spec, raw, message, found)
         if node is not None:
             if raw.__class__ is dict:
-                _walk(node.names, raw, message, found)
+                _walk(node.slots, raw, message, found)
             elif raw.__class__ is list and node.where:
                 _each(node, raw, message, found)
 
@@ -180,7 +197,7 @@ def _each(node: _Node, elements: list[Any], message: Any, found: Found) -> None:
             below = None if said is None else table.get(said)
             if below is not None and said not in done:
                 done.add(said)
-                _walk(below.names, element, message, found)
+                _walk(below.slots, element, message, found)
 
 
 def _as_text(said: object) -> str | None:

@@ -148,10 +148,15 @@ def _choose(
     return fit, f"{fit.type}: {known_by}it reads {fit.readings} value{'s' if fit.readings != 1 else ''}{compared}"
 
 
+_FAR = (Reason.NO_READING, Reason.WRONG_TYPE, Reason.OUT_OF_BOUNDS, Reason.NO_DEVICE)
+
+
 def _none_fits(rejections: Mapping[str, Rejection]) -> Rejection:
     if not rejections:
         return Rejection(Reason.NO_READING, "no device type knows such a message")
-    reason, count = Counter(rejection.reason for rejection in rejections.values()).most_common(1)[0]
+    # A type that got as far as fields says more about the message than those whose format it is not.
+    far = [rejection.reason for rejection in rejections.values() if rejection.reason in _FAR]
+    reason, count = Counter(far or [rejection.reason for rejection in rejections.values()]).most_common(1)[0]
     if count == len(rejections):
         return next(iter(rejections.values()))
     said = "; ".join(f"{name}: {rejection.reason}" for name, rejection in list(rejections.items())[:10])

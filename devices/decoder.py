@@ -20,11 +20,12 @@ import msgspec
 from devices.codecs import Codec
 from devices.collect import Collect, Found, settle_ranked
 from devices.fields import CompiledField, kind_of, short
-from devices.formats.base import Context, Control, Reader, RecordReader
+from devices.formats.base import Context, Control, Quick, Reader, RecordReader
 from devices.formats.limits import MAX_RECORDS
 from devices.formats.paths import MISSING, Find
 from devices.formats.record import Record
 from devices.formats.refusals import refused_fields
+from devices.quality import GOOD
 from devices.reading import RefusedField, Value
 from devices.rejection import Reason, Rejection
 from devices.times import TimeReader
@@ -92,6 +93,8 @@ class Clock(NamedTuple):
     name: str
     find: Find | None
     read: TimeReader
+    top: bool = False
+    """The field is a member at the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,8 @@ class Reading:
             return None
         return float(latitude), float(longitude)
 
-    def add_health(self, health: Mapping[str, float], found: Found) -> None:
+    def add_health(self, health: Mapping[str, float], into: list[Value]) -> None:
         """The envelope's radio and battery values, as readings about the device."""
-        into = found.values if self.health_is_main else found.extra
         for name, raw in health.items():
             field = self.health.get(name)
             if field is None or field.parameter in self.parameters:
@@ -178,7 +180,7 @@ def compile_plain(reading: Reading, read: Reader, others: RecordReader | None, k
     level, find = reading.speaker.level, reading.speaker.find
     name = reading.speaker.name
     collect, clock, ranked, position = reading.collect, reading.clock, reading.ranked, reading.position
-    find_time, read_time = clock.find, clock.read
+    find_time, read_time, top_time = clock.find, clock.read, clock.top
     top_device = name if reading.speaker.top else None
     by_records = compile_records(reading, [(others, None)], key_level=key_level) if others is not None else None
 
@@ -210,7 +212,7 @@ def compile_plain(reading: Reading, read: Reader, others: RecordReader | None, k
         values: list[Value] = []
         extra: list[Value] = []
         refused: list[RefusedField] = []
-        found = Found(values, extra, refused, [] if ranked else _NEVER)
+        found = (values, extra, refused, [] if ranked else _NEVER)
         collect(pairs, found)
         if ranked:
             settle_ranked(found)
@@ -218,7 +220,7 @@ def compile_plain(reading: Reading, read: Reader, others: RecordReader | None, k
             return _by(device, _nothing(pairs, refused))
         time_ms = None
         if find_time is not None:
-            stated = find_time(pairs)
+            stated = pairs.get(clock.name) if top_time else find_time(pairs)
             if stated is not MISSING and stated is not None:
                 instant = read_time(stated)
                 if instant.__class__ is int:
@@ -304,17 +306,62 @@ def compile_records(
             key = levels[key_level]
         if key is not None:
             body = {key: body.get("", body)}
-        found = Found([], [], [], [])
+        values: list[Value] = []
+        extra: list[Value] = []
+        refused: list[RefusedField] = []
+        found: Found = (values, extra, refused, [])
         collect(body, found)
         settle_ranked(found)
-        found.refused.extend(refused_fields(record))
-        if record.health and (found.values or found.extra or not (body or record.raw)):
-            reading.add_health(record.health, found)
-        if not found.values and not found.extra:
-            return _by(device, _nothing(body, found.refused))
-        time_ms = reading.time(body, record.time, found.refused)
+        refused.extend(refused_fields(record))
+        if record.health and (values or extra or not (body or record.raw)):
+            reading.add_health(record.health, values if reading.health_is_main else extra)
+        if not values and not extra:
+            return Control(record.otherwise, device) if record.otherwise is not None else _by(device, _nothing(body, refused))
+        time_ms = reading.time(body, record.time, refused)
         place = reading.place(body, (record.latitude, record.longitude))
-        return Decoded(device, time_ms, found.values, found.extra, found.refused, place)
+        return Decoded(device, time_ms, values, extra, refused, place)
+
+    return decode
+
+
+def compile_uplinks(reading: Reading, quick: Quick, general: Decode) -> Decode:
+    """For decoded uplinks of one network server, whose envelope says who and when: `quick` reads them, `general` all others."""
+    collect, ranked, clock = reading.collect, reading.ranked, reading.clock
+    find_time, read_time = clock.find, clock.read
+    rssi, snr = (reading.health[name] for name in ("rssi", "snr"))
+    rssi_span = rssi.fast_span() if rssi.parameter not in reading.parameters else None
+    snr_span = snr.fast_span() if snr.parameter not in reading.parameters else None
+
+    def decode(payload: bytes, levels: Levels, received_ms: int = 0, state: dict[str, object] = _STATELESS) -> Result:
+        found_quickly = quick(payload)
+        if found_quickly is None:
+            return general(payload, levels, received_ms, state)
+        body, device, said, strength, ratio = found_quickly
+        if not device:
+            return general(payload, levels, received_ms, state)
+        values: list[Value] = []
+        extra: list[Value] = []
+        refused: list[RefusedField] = []
+        found = (values, extra, refused, [] if ranked else _NEVER)
+        collect(body, found)
+        if ranked:
+            settle_ranked(found)
+        if not values and not extra:
+            return _by(device, _nothing(body, refused))
+        about = values if reading.health_is_main else extra
+        if rssi_span is not None and strength is not None:
+            inside = rssi_span[0] <= strength <= rssi_span[1]
+            about.append(Value("rssi", strength + 0.0, GOOD if inside else rssi.spans.flag(strength)))
+        if snr_span is not None and ratio is not None:
+            inside = snr_span[0] <= ratio <= snr_span[1]
+            about.append(Value("snr", ratio + 0.0, GOOD if inside else snr.spans.flag(ratio)))
+        if find_time is not None or said.__class__ is not str:
+            return Decoded(device, reading.time(body, said, refused), values, extra, refused)
+        instant = read_time(said)
+        if isinstance(instant, int):
+            return Decoded(device, instant, values, extra, refused)
+        refused.append(RefusedField("time", Reason.BAD_TIME, str(instant)))
+        return Decoded(device, None, values, extra, refused)
 
     return decode
 

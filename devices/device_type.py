@@ -16,11 +16,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from devices.accumulation import Accumulation
 from devices.codecs import Codec, compile_codec
 from devices.collect import flat_collector, tree_collector
-from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, compile_records
+from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, compile_records, compile_uplinks
 from devices.fields import CompiledField, Special
 from devices.formats import FORMATS, GROUPS, Format, Record
 from devices.formats.base import StateKey
-from devices.formats.paths import MISSING, Find, compile_path, parse_path
+from devices.formats.paths import MISSING, Find, compile_path
 from devices.formats.topic_template import compile_template
 from devices.formats.topic_template import names as captures_of
 from devices.formats.unwrap import unwrapper
@@ -146,7 +146,7 @@ def _reading(model: TypeModel, fields: Mapping[str, CompiledField], medium: str,
     health = {name: _about_device(catalogue[parameter]) for name, parameter in HEALTH.items()}
     return Reading(
         speaker=_speaker(model),
-        clock=Clock(path or "time", None if path is None else _find(model, path), read_time),
+        clock=Clock(path or "time", None if path is None else _find(model, path), read_time, path is not None and _is_top(model, path)),
         collect=(tree_collector if _is_tree(model) else flat_collector)(fields.values(), medium),
         collect_flat=flat_collector(fields.values(), medium),
         parameters=frozenset(field.parameter for field in fields.values()),
@@ -177,6 +177,10 @@ def _find(model: TypeModel, path: str) -> Find:
     return either
 
 
+def _is_top(model: TypeModel, path: str) -> bool:
+    return not _is_tree(model) or path.isidentifier()
+
+
 def _whole_path(path: str) -> Find:
     return lambda pairs: pairs.get(path, MISSING)
 
@@ -190,8 +194,7 @@ def _speaker(model: TypeModel) -> Speaker:
     if device is None:
         return Speaker(capture="device" if model.topic is not None and "device" in captures_of(model.topic) else None)
     if device.field is not None:
-        top = not _is_tree(model) or len(parse_path(device.field)) == 1
-        return Speaker(name=device.field, find=_find(model, device.field), top=top)
+        return Speaker(name=device.field, find=_find(model, device.field), top=_is_top(model, device.field))
     return Speaker(level=device.level - 1) if device.level is not None else Speaker(capture=device.capture)
 
 
@@ -203,7 +206,7 @@ def _decode(model: TypeModel, reading: Reading, formats: Sequence[Format], optio
         others = known.records() if known.reader is not None else None
         return compile_plain(reading, known.read, others, key_level, known.nested)
     template = None if model.topic is None else compile_template(model.topic)
-    return compile_records(
+    general = compile_records(
         reading,
         [(each.records(options if each.options is not None else None), each.likely) for each in formats],
         unwrap=unwrapper(model.unwrap) if model.unwrap else None,
@@ -212,6 +215,9 @@ def _decode(model: TypeModel, reading: Reading, formats: Sequence[Format], optio
         key_level=key_level,
         key_capture="parameter",
     )
+    if simple and known.quick is not None and model.device is None and model.position is None and key_level is None:
+        return compile_uplinks(reading, known.quick, general)
+    return general
 
 
 def _raw(reading: Reading, codec: Codec) -> Decode:

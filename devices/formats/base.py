@@ -27,6 +27,9 @@ __all__ = ["Context", "Control", "Format", "Pairs", "Reader", "Record", "RecordR
 
 Reader: TypeAlias = Callable[[bytes], Pairs | Rejection]
 
+Quick: TypeAlias = Callable[[bytes], tuple[dict[str, Any], str | None, str | int | None, float | None, float | None] | None]
+"""One uplink → (decoded object, device, time, rssi, snr), or None for whatever is not the commonest case."""
+
 StateKey: TypeAlias = Callable[[tuple[str, ...]], str | None]
 """Topic levels → the name under which the format's state for this speaker is kept; None: this topic has none."""
 
@@ -54,6 +57,8 @@ class Format:
     """Records may hold an encoded application payload (`Record.raw`), which a type's `codec` reads."""
     state_key: StateKey | None = None
     """Set for formats that carry state from message to message (Context.state)."""
+    quick: Quick | None = None
+    """The fast way for the message that nearly all are; None from it: read it with `reader`."""
     likely: Callable[[bytes], bool] | None = None
     """A cheap look: could this message be of this format? For types with several formats. None: always."""
 

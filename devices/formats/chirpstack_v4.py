@@ -17,7 +17,7 @@ import msgspec
 
 from devices.formats import envelope as env
 from devices.formats.base import Context, Control, Format, Record, RecordReader
-from devices.formats.json_text import parse_object
+from devices.formats.json_text import parse, parse_object
 from devices.rejection import Reason, Rejection
 
 
@@ -71,6 +71,24 @@ def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection
     return env.uplink(device=event.deviceInfo.devEui or None, time=event.time or None, raw=raw, port=port, decoded=decoded, health=health)
 
 
+def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None, float | None, float | None] | None:
+    """An uplink that is decoded and heard by a gateway: what `read` gives of it, without a record."""
+    try:
+        event = _decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    heard = event.rxInfo
+    decoded = parse(bytes(event.object))
+    if decoded.__class__ is not dict or not decoded or not heard:
+        return None
+    best = heard[0]
+    if len(heard) > 1:
+        for each in heard:
+            if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
+                best = each
+    return decoded, event.deviceInfo.devEui, event.time, best.rssi, best.snr
+
+
 def from_tree(tree: Any) -> list[Record] | Control | Rejection:
     """The same from a parsed event."""
     info = tree.get("deviceInfo")
@@ -97,4 +115,4 @@ def _likely(payload: bytes) -> bool:
     return b'"deviceInfo"' in payload
 
 
-FORMAT = Format("chirpstack-v4", reader=reader, nested=True, device=True, time=True, raw=True, likely=_likely)
+FORMAT = Format("chirpstack-v4", reader=reader, nested=True, device=True, time=True, raw=True, quick=quick, likely=_likely)

@@ -31,7 +31,8 @@ def parse(payload: bytes) -> Any:
         return deep
     # Cheap proof that no key occurs twice: written again, a tree has the quotation marks of its keys and texts, and orjson
     # keeps the last of two equal keys. (An escaped quotation mark is written as one; as a code it would gain one.)
-    if payload.count(b'"') != _dumps(tree).count(b'"') or b"\\u0022" in payload:
+    again = _dumps(tree)
+    if again != payload and (payload.count(b'"') != again.count(b'"') or b"\\u0022" in payload):
         return examined(payload, tree)
     return tree
 

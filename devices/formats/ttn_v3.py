@@ -19,7 +19,7 @@ import msgspec
 
 from devices.formats import envelope as env
 from devices.formats.base import Context, Control, Format, Record, RecordReader
-from devices.formats.json_text import parse_object
+from devices.formats.json_text import parse, parse_object
 from devices.rejection import Reason, Rejection
 
 _CONTROLS = (
@@ -98,6 +98,28 @@ def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection
     return env.uplink(device=ids.dev_eui or ids.device_id or None, time=time, raw=raw, port=up.f_port, decoded=decoded, health=health)
 
 
+def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None, float | None, float | None] | None:
+    """An uplink that is decoded, heard by one gateway, and has no place: what `read` gives of it, without a record."""
+    try:
+        message = _decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    up = message.uplink_message
+    heard = up.rx_metadata
+    if up.locations is not None or not heard:
+        return None
+    decoded = parse(bytes(up.decoded_payload))
+    if decoded.__class__ is not dict or not decoded:
+        return None
+    best = heard[0]
+    if len(heard) > 1:
+        for each in heard:
+            if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
+                best = each
+    ids = message.end_device_ids
+    return decoded, ids.dev_eui or ids.device_id, up.received_at or message.received_at, best.rssi, best.snr
+
+
 def from_tree(tree: Any) -> list[Record] | Control | Rejection:
     """The same from a parsed message."""
     data = tree.get("data")
@@ -128,4 +150,4 @@ def _likely(payload: bytes) -> bool:
     return b'"end_device_ids"' in payload
 
 
-FORMAT = Format("ttn-v3", reader=reader, nested=True, device=True, time=True, raw=True, likely=_likely)
+FORMAT = Format("ttn-v3", reader=reader, nested=True, device=True, time=True, raw=True, quick=quick, likely=_likely)
