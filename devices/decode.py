@@ -148,7 +148,7 @@ def _choose(
     return fit, f"{fit.type}: {known_by}it reads {fit.readings} value{'s' if fit.readings != 1 else ''}{compared}"
 
 
-_FAR = (Reason.NO_READING, Reason.WRONG_TYPE, Reason.OUT_OF_BOUNDS, Reason.NO_DEVICE)
+_FAR = (Reason.NO_READING, Reason.WRONG_TYPE, Reason.OUT_OF_BOUNDS)
 
 
 def _none_fits(rejections: Mapping[str, Rejection]) -> Rejection:
