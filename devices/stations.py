@@ -36,6 +36,14 @@ class AreaSince(NamedTuple):
     from_ms: int
 
 
+class Maintenance(NamedTuple):
+    """Somebody works there from `from_ms` (included) to `to_ms` (excluded). Information: nothing is flagged for it yet."""
+
+    from_ms: int
+    to_ms: int
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Station:
     """A place where something is measured."""
@@ -57,6 +65,12 @@ class Station:
     """Kind of site: traffic, background, industrial, river …"""
     spans: Mapping[str, Spans] | None = None
     """Spans that this station has of its own, by parameter."""
+    department: str = ""
+    """Who takes care of it."""
+    photo: str = ""
+    """Path or URL of a picture."""
+    maintenance: tuple[Maintenance, ...] = ()
+    """In order of their begin."""
 
     @property
     def area(self) -> str:
@@ -77,6 +91,10 @@ class Placement(NamedTuple):
     station: Station
     from_ms: int
     to_ms: int
+    height_m: float | None = None
+    """Of the device above the ground."""
+    serial: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +116,8 @@ class Device:
     matchers: tuple[Callable[[str], bool], ...]
     accumulates: Mapping[str, Accumulation] | None = None
     """Parameters that its type gives as running totals or rates; None: none."""
+    maintenance: tuple[Maintenance, ...] = ()
+    """In order of their begin."""
 
     @property
     def commissioned_ms(self) -> int | None:
