@@ -74,7 +74,7 @@ class _Sandbox:
     def run(self, given: str, received_ms: int) -> str:
         """The codec's answer, its kind first. Raises JSException."""
         reusable, self._reusable = self._reusable, False
-        answer: str = self._speak("run", given, received_ms)
+        answer: str = self._speak("run", given, float(received_ms))  # an int is handed over in 32 bits
         self._reusable = reusable and answer[0] in "DEX" and not self._context.execute_pending_job()
         return answer
 
@@ -87,6 +87,7 @@ def compile_javascript(model: JavaScriptModel, path: DataPath = ("javascript",))
     """The codec of one file. Raises ConfigError when it cannot be loaded."""
     source = model.source
     try:
+        _parse(source)
         first = _Sandbox(source)
     except _quickjs.JSException as error:
         raise ConfigError([ConfigProblem(path, f"{model.file} is no codec: {_said(error)}")]) from None
@@ -117,6 +118,20 @@ def compile_javascript(model: JavaScriptModel, path: DataPath = ("javascript",))
         return _read(answer)
 
     return decode
+
+
+def _parse(source: str) -> None:
+    """Raises JSException when the text is not a whole script: `}); … (function () {` would break out of the function around it."""
+    parsed = "parsed"
+    context = _quickjs.Context()
+    context.set_memory_limit(MEMORY_BYTES)
+    context.set_max_stack_size(STACK_BYTES)
+    context.set_time_limit(CPU_SECONDS)
+    try:
+        context.eval(f"throw '{parsed}';\n{source}")  # all of it is parsed, none of it runs
+    except _quickjs.JSException as thrown:
+        if _said(thrown) != parsed:
+            raise
 
 
 def _keep(free: list[_Sandbox], sandbox: _Sandbox) -> None:
