@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from sys import float_info
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from devices.accumulation import Accumulation
+from devices.calibration import compile_calibrations
 from devices.codecs import Codec, compile_codec
 from devices.collect import flat_collector, tree_collector
 from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, compile_records, compile_uplinks
@@ -28,6 +30,7 @@ from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
 from devices.quality import Spans
 from devices.recognise import Recognise, compile_recognise
+from devices.stations import Corrections
 from devices.times import parse_zone, time_reader
 from devices.type_model import ExampleModel, FieldModel, TypeModel
 from devices.units import UnitError, conversion
@@ -60,6 +63,10 @@ class DeviceType:
     """The same reading for one format alone, where the type has several."""
     decode_raw: Decode | None
     """Reads a bare application payload: (bytes, port) as (payload, (device, port as text)). None without a codec."""
+    spans: Mapping[str, Spans]
+    """Parameter → spans, for all that its fields give."""
+    corrections: Mapping[str, Corrections] | None
+    """Calibrations that every device of this type has unless the registry says otherwise; None: none."""
     accumulates: Mapping[str, Accumulation] | None
     """Parameters that are given as running totals or rates; None: none."""
     state_key: StateKey | None
@@ -88,6 +95,12 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         problems += _place_problems(model, formats)
     if problems:
         raise ConfigError(problems)
+    accumulates = _accumulating(model, fields, catalogue)
+    spans = {entry.parameter: fields[key].spans for key, entry in model.fields.items()}
+    spans |= {parameter: how.spans for parameter, how in accumulates.items()}
+    corrections, problems = compile_calibrations(model.calibration, spans, catalogue, UTC, ("calibration",))
+    if problems:
+        raise ConfigError(problems)
     medium = _main_medium(fields)
     reading = _reading(model, fields, medium, catalogue)
     by_format = {known.name: _decode(model, reading, [known], options, codec) for known in formats} if len(formats) > 1 else {}
@@ -106,7 +119,9 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         formats=tuple(formats),
         by_format=by_format,
         decode_raw=_raw(reading, codec) if codec is not None else None,
-        accumulates=_accumulating(model, fields, catalogue) or None,
+        spans=spans,
+        corrections=corrections or None,
+        accumulates=accumulates or None,
         state_key=keys[0] if keys else None,
         recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
     )

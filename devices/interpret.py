@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from devices import calibration
 from devices import registry as registry_data
 from devices.decoder import Decoded, Levels, legal_device_id
 from devices.device_type import Decode, DeviceType, parse_all
 from devices.formats.record import Control
 from devices.loader import catalogue as shipped_catalogue
-from devices.parameters import Catalogue
+from devices.parameters import RAW_SUFFIX, Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
 from devices.reading import Line, RefusedField, Value
 from devices.rejection import Reason, Rejection
@@ -182,19 +183,25 @@ class Interpreter:
         area = station.areas[0].path if len(station.areas) == 1 else station.area_at(event_ms)
         kind = self.types[device.type]
         values, extra = interpreted.values, interpreted.extra
+        if device.corrections is not None:
+            values, extra = calibration.apply(values, extra, device.corrections, event_ms)
         if station.spans is not None:
             values, extra = _regraded(values, station), _regraded(extra, station)
         if not extra:
             return (Line(kind.medium, station.id, device.id, area, event_ms, tuple(values)),)
         media: dict[str, list[Value]] = {kind.medium: list(values)} if values else {}
         for value in extra:
-            media.setdefault(kind.media[value.parameter], []).append(value)
+            media.setdefault(_medium(kind, value.parameter), []).append(value)
         return tuple([Line(medium, station.id, device.id, area, event_ms, tuple(of)) for medium, of in media.items()])
 
     def unit(self, parameter: str) -> str:
         """The parameter's unit as people write it (`µg/m³`); empty for an unknown one."""
         known = self.catalogue.get(parameter)
         return known.display if known else ""
+
+    def type_on(self, source: str, topic: str) -> DeviceType | None:
+        """The device type that the subscriptions expect on this topic; None: it is not covered."""
+        return next((kind for of, fits, kind in self._routes if of == source and fits(topic)), None)
 
     def _find(self, source: str, topic: str) -> _Topic | Rejection:
         problem = topic_problem(topic)
@@ -236,6 +243,11 @@ class Interpreter:
             return rejection if owner is None else rejection._replace(device=owner.id)
         refusal = self._admit(known, self._devices.get(claimed), claimed, source, topic)
         return rejection._replace(device=claimed) if refusal is None else refusal
+
+
+def _medium(kind: DeviceType, parameter: str) -> str:
+    """Also of `pm25_raw`, which a correction left beside `pm25`."""
+    return kind.media.get(parameter) or kind.media[parameter.removesuffix(RAW_SUFFIX)]
 
 
 def _regraded(values: list[Value], station: Station) -> list[Value]:

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from devices.calibration import CalibrationModel, compile_calibrations, one_or_several
 from devices.decoder import legal_device_id
 from devices.device_type import DeviceType
 from devices.parameters import Catalogue, Span
 from devices.problems import ConfigError, ConfigProblem, DataPath, did_you_mean, from_pydantic
 from devices.quality import Spans
-from devices.stations import EVER_MS, AreaSince, Device, Maintenance, Placement, Registry, Station, matchers_of
+from devices.stations import EVER_MS, AreaSince, Corrections, Device, Maintenance, Placement, Registry, Station, matchers_of
 from devices.times import Duration, parse_instant, parse_zone
 from devices.topics import filter_problem
 
@@ -96,6 +97,13 @@ class DeviceModel(_Model):
     serial: str = Field("", max_length=100)
     note: str = Field("", max_length=500)
     maintenance: tuple[MaintenanceModel, ...] = ()
+    calibration: Mapping[str, tuple[CalibrationModel, ...]] = {}
+    """Parameter → corrections, each with the dates for which it holds. They replace the type's."""
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _lists(cls, calibration: Any) -> Any:
+        return one_or_several(calibration)
 
 
 class StationModel(_Model):
@@ -265,8 +273,24 @@ class _Builder:
             delay_ms=found.type.delay_ms,
             matchers=matchers_of(topics),
             accumulates=found.type.accumulates,
+            corrections=self._corrections(found),
             maintenance=tuple(sorted(found.maintenance)),
         )
+
+    def _corrections(self, found: _Found) -> Mapping[str, Corrections] | None:
+        """The registry's calibrations of all entries together; parameters without one have the type's."""
+        compiled = dict(found.type.corrections or {})
+        gathered: dict[str, list[CalibrationModel]] = {}
+        where: DataPath = ()
+        for path, entry in found.entries:
+            for parameter, versions in entry.calibration.items():
+                gathered.setdefault(parameter, []).extend(versions)
+                where = path
+        if gathered:
+            own, problems = compile_calibrations(gathered, found.type.spans, self._catalogue, self._zone, (*where, "calibration"))
+            self.problems.extend(problems)
+            compiled.update(own)
+        return compiled or None
 
     def _agreed(self, found: _Found, key: str) -> Any:
         said = None

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from devices.accumulation import Accumulation
 from devices.quality import Spans
@@ -85,6 +85,35 @@ class Station:
         return self.areas[0].path
 
 
+Correct: TypeAlias = Callable[[float, float], float]
+"""(value, the other parameter that the correction needs, else 0) → corrected value. May give what is not finite."""
+
+
+class Correction(NamedTuple):
+    """One calibration, valid from `from_ms` (included) to `to_ms` (excluded)."""
+
+    from_ms: int
+    to_ms: int
+    correct: Correct
+    by: str | None
+    """The other parameter of the same record that it needs."""
+
+
+class Corrections(NamedTuple):
+    """All calibrations of one parameter of one device, oldest first; where two overlap the later one holds."""
+
+    versions: tuple[Correction, ...]
+    spans: Spans
+    """By which the corrected value is flagged."""
+
+    def at(self, at_ms: int) -> Correction | None:
+        """The one that is valid at that time."""
+        for version in reversed(self.versions):
+            if version.from_ms <= at_ms < version.to_ms:
+                return version
+        return None
+
+
 class Placement(NamedTuple):
     """A device stands at a station from `from_ms` (included) to `to_ms` (excluded)."""
 
@@ -116,6 +145,8 @@ class Device:
     matchers: tuple[Callable[[str], bool], ...]
     accumulates: Mapping[str, Accumulation] | None = None
     """Parameters that its type gives as running totals or rates; None: none."""
+    corrections: Mapping[str, Corrections] | None = None
+    """Calibrations by parameter: its own, else its type's; None: none."""
     maintenance: tuple[Maintenance, ...] = ()
     """In order of their begin."""
 

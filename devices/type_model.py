@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from devices.calibration import CalibrationModel, one_or_several
 from devices.codecs.model import CodecModel
 from devices.formats.paths import compile_path
 from devices.formats.topic_template import compile_template
@@ -219,7 +220,7 @@ class TypeModel(Model):
     interval: Duration
     """How often such a device usually reports."""
     fields: Mapping[str, FieldModel] = Field(min_length=1)
-    calibration: Mapping[str, Any] = {}
+    calibration: Mapping[str, tuple[CalibrationModel, ...]] = {}
     """Parameter → correction that every device of this type gets, unless the registry gives it one of its own."""
     recognise: RecogniseModel | None = None
     examples: tuple[ExampleModel, ...] = ()
@@ -230,6 +231,11 @@ class TypeModel(Model):
         if not title.get("vi") or not title.get("en"):
             raise ValueError("write the title in both languages: {vi: …, en: …}")
         return title
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _lists(cls, calibration: Any) -> Any:
+        return one_or_several(calibration)
 
     @field_validator("unwrap")
     @classmethod
