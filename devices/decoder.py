@@ -24,7 +24,7 @@ from devices.formats.base import Context, Control, Quick, Reader, RecordReader
 from devices.formats.limits import MAX_RECORDS
 from devices.formats.paths import MISSING, Find
 from devices.formats.record import Record
-from devices.formats.refusals import refused_fields
+from devices.formats.refusals import readable, refused_fields
 from devices.quality import GOOD
 from devices.reading import RefusedField, Value
 from devices.rejection import Reason, Rejection
@@ -310,9 +310,12 @@ def compile_records(
         extra: list[Value] = []
         refused: list[RefusedField] = []
         found: Found = (values, extra, refused, [])
+        told = refused_fields(body)
+        if told:
+            body = readable(body)
         collect(body, found)
         settle_ranked(found)
-        refused.extend(refused_fields(record))
+        refused.extend(told)
         if record.health and (values or extra or not (body or record.raw)):
             reading.add_health(record.health, values if reading.health_is_main else extra)
         if not values and not extra:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from devices.codecs.binary import compile_binary
 from devices.codecs.javascript import Stopped, compile_javascript
 from devices.codecs.model import Codec, CodecModel, JavaScriptModel
+from devices.formats import cayenne_lpp
 from devices.problems import ConfigError, ConfigProblem, DataPath
 
 __all__ = ["Codec", "CodecModel", "Stopped", "compile_codec"]
@@ -18,6 +19,8 @@ __all__ = ["Codec", "CodecModel", "Stopped", "compile_codec"]
 
 def compile_codec(model: CodecModel, path: DataPath = ("codec",)) -> Codec:
     """The one function of a codec. Raises ConfigError with paths under `path`."""
+    if model.builtin is not None:
+        return cayenne_lpp.decode
     if model.binary is not None:
         return compile_binary(model.binary, (*path, "binary"))
     if isinstance(model.javascript, JavaScriptModel):

@@ -263,9 +263,11 @@ class CodecModel(_Model):
     """A binary layout that several types share: a name of devices/codecs/layouts (elsys, milesight-am300 …)."""
     javascript: JavaScriptModel | str | None = None
     """The maker's codec: name of a .js file that stands beside the type's file."""
+    builtin: Literal["cayenne-lpp"] | None = None
+    """A codec that many makers share and that needs no settings."""
 
     @model_validator(mode="after")
     def _one(self) -> CodecModel:
-        if sum(kind is not None for kind in (self.binary, self.layout, self.javascript)) != 1:
-            raise ValueError("write one of: binary, layout, javascript")
+        if sum(kind is not None for kind in (self.binary, self.layout, self.javascript, self.builtin)) != 1:
+            raise ValueError("write one of: binary, layout, javascript, builtin")
         return self

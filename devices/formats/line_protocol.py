@@ -70,6 +70,7 @@ _PLAIN = re.compile(rb"[^, \r\n]*+")
 _BLANKS = re.compile(rb" *+")
 _COMMENT = re.compile(rb"#[^\x00-\x1f\x7f]*+(?:\r?\n|\r?\Z)")
 _LINE_END = re.compile(rb"\n|\r\n|\r?\Z")
+_EMPTY_LINES = re.compile(rb"(?: *+\r?\n)++")
 _TIME = re.compile(rb"[-0-9]*+")
 _ESCAPED_MEASUREMENT = re.compile(rb"\\([ ,])")
 _ESCAPED_KEY = re.compile(rb"\\([ ,=])")
@@ -94,7 +95,7 @@ def parse(payload: bytes, *, precision: Precision = "ns") -> tuple[list[Point], 
         at = _BLANKS.match(payload, at).end()  # type: ignore[union-attr]
         if at >= end:
             return points, bad
-        found = _COMMENT.match(payload, at) or _LINE_END.match(payload, at)
+        found = _COMMENT.match(payload, at) or _EMPTY_LINES.match(payload, at) or _LINE_END.match(payload, at)
         if found is not None:
             at = found.end()
             line += payload.count(b"\n", start, at)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devices.formats.record import Record
+from devices.formats.record import Pairs, Record
 from devices.reading import RefusedField
 from devices.rejection import Reason, Rejection
 
@@ -32,6 +32,13 @@ def settle(records: list[Record], refused: Mapping[str, Rejection]) -> list[Reco
     return records
 
 
-def refused_fields(record: Record) -> list[RefusedField]:
-    """The refusals that stand among the record's pairs."""
-    return [RefusedField(path, value.reason, value.detail) for path, value in record.pairs.items() if isinstance(value, Rejection)]
+def refused_fields(pairs: Pairs) -> list[RefusedField]:
+    """The refusals that stand among the pairs."""
+    if Rejection not in map(type, pairs.values()):
+        return []
+    return [RefusedField(path, value.reason, value.detail) for path, value in pairs.items() if isinstance(value, Rejection)]
+
+
+def readable(pairs: Pairs) -> Pairs:
+    """The pairs without their refusals."""
+    return {path: value for path, value in pairs.items() if not isinstance(value, Rejection)}

@@ -107,10 +107,10 @@ def _parse(payload: bytes) -> list[Any] | Rejection:
     pack = cbor_object.parse(payload) if cbor else json_text.parse(payload)
     if isinstance(pack, Rejection):
         return pack
+    if isinstance(pack, list) and len(pack) > MAX_RECORDS:
+        return Rejection(Reason.WRONG_SHAPE, f"{len(pack)} records, at most {MAX_RECORDS} are taken from one message")
     if not isinstance(pack, list) or not all(isinstance(record, dict) for record in pack):
         return Rejection(Reason.WRONG_SHAPE, "a SenML pack is an array of records")
-    if len(pack) > MAX_RECORDS:
-        return Rejection(Reason.WRONG_SHAPE, f"{len(pack)} records, at most {MAX_RECORDS} are taken from one message")
     return [_labelled(record) for record in pack] if cbor else pack
 
 

@@ -117,11 +117,11 @@ def test_a_bad_line_loses_only_itself() -> None:
     found = read(b'm v=1\nm v=x\nm s="a\nb" v\nm v=2 -5\nm v=3', NOW)
     assert isinstance(found, list)
     assert [record.pairs["v"] for record in found] == [1.0, 2.0, 3.0]
-    assert [(field.field, field.reason) for field in refused_fields(found[0])] == [
+    assert [(field.field, field.reason) for field in refused_fields(found[0].pairs)] == [
         ("line 2", Reason.WRONG_TYPE),
         ("line 3", Reason.BAD_TIME),
     ]
-    assert [(field.field, field.reason) for field in refused_fields(found[1])] == [("@time", Reason.BAD_TIME)]
+    assert [(field.field, field.reason) for field in refused_fields(found[1].pairs)] == [("@time", Reason.BAD_TIME)]
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,10 @@ def test_lines_are_limited_and_refusals_are_named_up_to_a_number() -> None:
     found = read(b"m v=1\n" * (MAX_RECORDS + 5), NOW)
     assert isinstance(found, list)
     assert len(found) == MAX_RECORDS
-    assert [field.field for field in refused_fields(found[0])] == [f"line {MAX_RECORDS + 1}"]
+    assert [field.field for field in refused_fields(found[0].pairs)] == [f"line {MAX_RECORDS + 1}"]
     found = read(b"m v=1\n" + b"x\n" * 100, NOW)
     assert isinstance(found, list)
-    assert len(refused_fields(found[0])) == MAX_NAMED + 1
+    assert len(refused_fields(found[0].pairs)) == MAX_NAMED + 1
 
 
 PIECES = [b"m", b",", b"=", b" ", b"\n", b"\r", b'"', b"\\", b"1", b"i", b"t", b"#", b"v=1", b'v="x"', b" 17", b"\xff", b"\x00"]

@@ -155,7 +155,7 @@ def test_base_value_and_sums() -> None:
 def test_a_bad_record_loses_only_itself() -> None:
     (record,) = records_of([{"bn": "a/", "n": "x", "v": "1"}, {"n": "y", "v": 2}, {"n": "x y", "v": 1}, {"n": "y", "v": 3}, {"n": "z"}])
     assert record.pairs.pop("y@unit", None) is None
-    assert [(field.field, field.reason) for field in refused_fields(record)] == [
+    assert [(field.field, field.reason) for field in refused_fields(record.pairs)] == [
         ("y", Reason.DUPLICATE_KEY),
         ("record 1", Reason.WRONG_TYPE),
         ("record 3", Reason.WRONG_SHAPE),
@@ -208,7 +208,7 @@ def test_unknown_fields_are_passed_over_unless_they_end_in_an_underscore() -> No
 def test_a_time_far_before_the_receipt_is_no_time() -> None:
     (record,) = records_of([{"n": "a", "v": 1, "t": -1e12}])
     assert record.time is None
-    assert [(field.field, field.reason) for field in refused_fields(record)] == [("@time", Reason.BAD_TIME)]
+    assert [(field.field, field.reason) for field in refused_fields(record.pairs)] == [("@time", Reason.BAD_TIME)]
 
 
 NUMBERS = st.one_of(st.integers(-10, 2**33), st.floats(allow_nan=False, allow_infinity=False))
