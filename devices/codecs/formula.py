@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -41,7 +42,9 @@ def compile_formula(text: str) -> tuple[Formula, frozenset[str]]:
     if len(text) > MAX_CHARACTERS:
         raise FormulaError(f"a formula has at most {MAX_CHARACTERS} characters, this one {len(text)}")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # `1if a else 2` is only warned about: here it is wrong
+            tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FormulaError(f"{text[:60]!r} is no formula: {getattr(error, 'msg', error)}") from None
     names: set[str] = set()
@@ -134,8 +137,10 @@ def _build(node: ast.expr, names: set[str], depth: int) -> _Node:
     if depth > MAX_DEPTH:
         raise FormulaError(f"nested deeper than {MAX_DEPTH} levels")
     below = depth + 1
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        constant = _bounded(node.value)
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        constant = node.value
+        if abs(constant) > _LARGEST_INTEGER:
+            raise FormulaError("a number beyond 2**128")
         return lambda values: constant
     if isinstance(node, ast.Name):
         name = node.id
