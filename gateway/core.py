@@ -28,7 +28,7 @@ from devices.accumulation import Mark, accumulate
 from devices.interpret import Controlled, Interpreted, Interpreter, Outcome, build_interpreter
 from devices.rejection import Reason, Rejection
 from devices.timing import DeviceClock, Window, stamp
-from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick, received
+from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
 from gateway.outcomes import Outcomes, Rejected
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
@@ -118,6 +118,10 @@ class Core:
             out.received += item.count
         elif isinstance(item, Replayed):
             self._replay(index, item, out)
+        elif isinstance(item, Reinterpreted):
+            out.lines.extend(item.lines)
+            out.revisions += len(item.lines)
+            self.state.revisions += len(item.lines)
         elif isinstance(item, Command):
             return self.watching.command(item, out) or self.silence.command(item, out)
         return True
