@@ -2,8 +2,8 @@
 
 Each step becomes a function (data, at, values) → where reading goes on; it writes what it read into `values`. What a message
 lacks is told apart by where it lacks it: a fixed layout that ends too early is refused as a whole (its length is its envelope);
-a type-length-value message that ends inside an item keeps the items before it, and the cut one is handed on as the bytes that
-are there, so that its field is refused alone.
+a type-length-value message that ends inside an item keeps the items before it, and a Rejection stands where the cut value would
+be, so that its field is refused alone (`devices.formats.refusals`).
 """
 
 from __future__ import annotations
@@ -298,8 +298,8 @@ def _tlv(model: TlvModel, endian: Endian) -> Run:
                 used = run(value, 0, values)
             except _Cut as cut:
                 # The item is cut off: its field is refused, its neighbours are kept.
-                if not cut.name.startswith("_"):
-                    values[cut.name] = value[cut.at :]
+                name = f"byte {at}" if cut.name.startswith("_") else cut.name
+                values[name] = Rejection(Reason.CODEC_FAILED, f"takes {cut.due - cut.at} bytes, {len(value) - cut.at} are there")
                 if not bounded:
                     return end
                 used = 0
@@ -356,17 +356,20 @@ def _sized(step: FieldStep, endian: Endian) -> Run:
             values[name] = _text(raw)
         else:
             number = _bcd(raw if endian == "big" else raw[::-1])
-            values[name] = raw if number is None else number if convert is None else convert(number)
+            if number is None:
+                values[name] = Rejection(Reason.WRONG_TYPE, f"{raw[:16].hex()} are no decimal digits")
+            else:
+                values[name] = number if convert is None else convert(number)
         return end if fixed is None else at
 
     return sized
 
 
-def _text(raw: bytes) -> str | bytes:
+def _text(raw: bytes) -> str | Rejection:
     try:
         return raw.decode("utf-8").strip("\0 ")
-    except UnicodeDecodeError:
-        return raw
+    except UnicodeDecodeError as error:
+        return Rejection(Reason.INVALID_UTF8, f"its byte {error.start} is not UTF-8")
 
 
 def _bcd(raw: bytes) -> int | None:

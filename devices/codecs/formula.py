@@ -78,16 +78,16 @@ def _left(value: Any, by: Any) -> Any:
 
 
 def _multiply(left: Any, right: Any) -> Any:
-    # A text times a number would be a long text; numbers only.
-    if isinstance(left, str | bytes) or isinstance(right, str | bytes):
-        raise TypeError("text")
+    # A text times a number would be a long text: numbers only.
+    if not isinstance(left, int | float) or not isinstance(right, int | float):
+        raise TypeError("no number")
     return left * right
 
 
 def _modulo(left: Any, right: Any) -> Any:
     # `text % value` formats in Python: numbers only.
-    if isinstance(left, str | bytes):
-        raise TypeError("text")
+    if not isinstance(left, int | float):
+        raise TypeError("no number")
     return left % right
 
 

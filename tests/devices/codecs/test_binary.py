@@ -79,10 +79,10 @@ def test_numbers(kind: str, raw: str, big: float, little: float) -> None:
         ({"type": "bcd", "length": 3}, "012345", 12345),
         ({"type": "bcd", "length": 2, "scale": 0.1}, "0235", 23.5),
         ({"type": "bcd", "length": 2, "endian": "little"}, "3502", 235),
-        ({"type": "bcd", "length": 1}, "1a", b"\x1a"),
+        ({"type": "bcd", "length": 1}, "1a", Rejection(Reason.WRONG_TYPE, "1a are no decimal digits")),
         ({"type": "text", "length": 4}, "41423100", "AB1"),
         ({"type": "text", "length": "rest"}, "c3a1", "á"),
-        ({"type": "text", "length": 2}, "fffe", b"\xff\xfe"),
+        ({"type": "text", "length": 2}, "fffe", Rejection(Reason.INVALID_UTF8, "its byte 0 is not UTF-8")),
         ({"type": "hex", "length": "rest"}, "00ff", "00ff"),
         ({"type": "u8", "at": -1}, "0102ff", 255),
         ({"type": "u8", "at": 1}, "0102ff", 2),
@@ -174,7 +174,10 @@ TLV = {
 def test_tlv_keeps_what_stands_before_a_cut_or_an_unknown_key() -> None:
     read = codec(TLV, endian="little")
     assert read(bytes.fromhex("01755c 03673401"), 1) == {"battery": 92, "temperature": 30.8}
-    assert read(bytes.fromhex("01755c 036734"), 1) == {"battery": 92, "temperature": b"\x34"}
+    assert read(bytes.fromhex("01755c 036734"), 1) == {
+        "battery": 92,
+        "temperature": Rejection(Reason.CODEC_FAILED, "takes 2 bytes, 1 are there"),
+    }
     assert read(bytes.fromhex("01755c 03"), 1) == {"battery": 92}
     assert read(bytes.fromhex("01755c ffff 03673401"), 1) == {"battery": 92}
     strict = codec({"tlv": {**TLV["tlv"], "unknown": "reject"}}, endian="little")
@@ -187,7 +190,12 @@ def test_a_cut_value_is_refused_alone() -> None:
     assert kind.decode_raw is not None
     found = kind.decode_raw(bytes.fromhex("0367ee0004687c0973"), ("x", "1"))
     assert [(value.parameter, value.value) for value in found.values] == [("air_temp", 23.8), ("rh", 62.0)]
-    assert [(field.field, field.reason) for field in found.refused] == [("pressure", Reason.WRONG_TYPE)]
+    assert [(field.field, field.reason) for field in found.refused] == [("pressure", Reason.CODEC_FAILED)]
+
+
+def test_a_cut_in_a_private_value_is_told_by_its_place() -> None:
+    read = codec({"tlv": {"key": 1, "items": {"01": [{"name": "_a", "type": "u16"}, {"name": "a", "formula": "_a * 2"}]}}})
+    assert read(bytes.fromhex("010002 0100"), 1) == {"a": 4, "byte 3": Rejection(Reason.CODEC_FAILED, "takes 2 bytes, 1 are there")}
 
 
 def test_tlv_groups_of_one_name_are_counted_on() -> None:
@@ -202,7 +210,7 @@ def test_tlv_with_lengths_passes_over_unknown_keys(length: Any, raw: str) -> Non
 
 def test_a_value_shorter_than_announced_loses_only_itself() -> None:
     read = codec({"tlv": {"key": 1, "length": "u8", "items": {"01": [{"name": "a", "type": "u16"}], "02": [{"name": "b", "type": "u8"}]}}})
-    assert read(bytes.fromhex("01 01 07 02 01 08"), 1) == {"a": b"\x07", "b": 8}
+    assert read(bytes.fromhex("01 01 07 02 01 08"), 1) == {"a": Rejection(Reason.CODEC_FAILED, "takes 2 bytes, 1 are there"), "b": 8}
 
 
 def test_repeat() -> None:
