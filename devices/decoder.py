@@ -85,6 +85,8 @@ class Speaker:
     """Index (from 0) of the topic level that is the id."""
     capture: str | None = None
     """Name in the topic template."""
+    or_level: int | None = None
+    """Index of the topic level that is the id where `find` finds none."""
 
 
 class Clock(NamedTuple):
@@ -128,6 +130,8 @@ class Reading:
                 return found
             if found.__class__ is int:
                 return str(found) if abs(found) < 1 << 128 else ""
+            if found is MISSING and speaker.or_level is not None and len(levels) > speaker.or_level:
+                return levels[speaker.or_level]
             what = "is not there" if found is MISSING else f"is {kind_of(found)}"
             return Rejection(Reason.NO_DEVICE, f"the field {speaker.name!r}, which should hold the device id, {what}")
         if speaker.capture is not None and speaker.capture in captured:

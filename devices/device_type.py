@@ -209,8 +209,13 @@ def _speaker(model: TypeModel) -> Speaker:
     if device is None:
         return Speaker(capture="device" if model.topic is not None and "device" in captures_of(model.topic) else None)
     if device.field is not None:
-        return Speaker(name=device.field, find=_find(model, device.field), top=_is_top(model, device.field))
-    return Speaker(level=device.level - 1) if device.level is not None else Speaker(capture=device.capture)
+        return Speaker(name=device.field, find=_find(model, device.field), top=_is_top(model, device.field), or_level=_index(device.or_level))
+    return Speaker(level=_index(device.level), capture=device.capture)
+
+
+def _index(level: int | None) -> int | None:
+    """People count a topic's levels from 1."""
+    return None if level is None else level - 1
 
 
 def _decode(model: TypeModel, reading: Reading, formats: Sequence[Format], options: Any, codec: Codec | None) -> Decode:

@@ -52,6 +52,7 @@ class Openings:
 def compile_recognise(model: RecogniseModel, formats: tuple[Format, ...]) -> Recognise:
     """The test of one type, prepared."""
     has = [(path, compile_path(path)) for path in model.has]
+    has_any = [(path, compile_path(path)) for path in model.has_any]
     lacks = [compile_path(path) for path in model.lacks]
     equals = [(path, compile_path(path), due) for path, due in model.equals.items()]
     topic = None if model.topic is None else matcher(model.topic)
@@ -68,18 +69,22 @@ def compile_recognise(model: RecogniseModel, formats: tuple[Format, ...]) -> Rec
             if named is None:
                 return None
             seen.append(f"it mentions {named.decode()!r}")
-        if has or lacks or equals or model.ports:
+        if has or has_any or lacks or equals or model.ports:
             record = next((records[0] for each in formats if (records := openings.of(each))), None)
             if record is None:
                 return None
             pairs = record.pairs
             if any(find(pairs) is MISSING and path not in pairs for path, find in has) or any(find(pairs) is not MISSING for find in lacks):
                 return None
+            seen_any = next((path for path, find in has_any if find(pairs) is not MISSING or path in pairs), None)
+            if has_any and seen_any is None:
+                return None
             if any(find(pairs) != due and pairs.get(path) != due for path, find, due in equals):
                 return None
             if model.ports and record.port not in model.ports:
                 return None
             seen += [f"it has {path}" for path, _ in has] + [f"{path} is {due!r}" for path, _, due in equals]
+            seen += [f"it has {seen_any}"] if seen_any is not None else []
             seen += [f"its port is {record.port}"] if model.ports else []
         return Sign(len(seen), ", ".join(seen))
 

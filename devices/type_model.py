@@ -33,6 +33,8 @@ class DeviceIdModel(Model):
 
     field: str | None = None
     level: int | None = Field(None, ge=1, le=64)
+    or_level: int | None = Field(None, ge=1, le=64)
+    """With `field`: the topic level that is the id where the message has no such field."""
     capture: str | None = None
     """A name in the type's topic template; `device` where the template has one and nothing else is said."""
 
@@ -42,6 +44,8 @@ class DeviceIdModel(Model):
             raise ValueError("say either `field: name`, `level: number` of the topic, or `capture: name` of the topic template")
         if self.field is not None:
             _path(self.field)
+        elif self.or_level is not None:
+            raise ValueError("`or_level` goes with `field`")
         return self
 
 
@@ -133,6 +137,8 @@ class RecogniseModel(Model):
 
     has: tuple[str, ...] = ()
     """Paths at which something stands, null included."""
+    has_any: tuple[str, ...] = ()
+    """Paths at one of which something stands."""
     equals: Mapping[str, bool | float | str] = {}
     """Path → what stands there."""
     lacks: tuple[str, ...] = ()
@@ -146,7 +152,7 @@ class RecogniseModel(Model):
 
     @model_validator(mode="after")
     def _legal(self) -> RecogniseModel:
-        for path in (*self.has, *self.equals, *self.lacks):
+        for path in (*self.has, *self.has_any, *self.equals, *self.lacks):
             _path(path)
         if self.topic is not None and (problem := filter_problem(self.topic)) is not None:
             raise ValueError(problem)
