@@ -65,6 +65,8 @@ def second_opinion(payload: bytes, message: str, due: str = "one JSON object or 
     if (deep := too_deep(payload)) is not None:
         return deep
     refused = Rejection(Reason.NOT_JSON, message)
+    if not _HUGE.search(payload):
+        return refused
     try:
         tree = json.loads(text, object_pairs_hook=_unique, parse_int=_number, parse_float=_number, parse_constant=_no_constant)
     except _DuplicateKeyError as twice:
@@ -83,6 +85,9 @@ def wrong_shape(payload: bytes, value: object, due: str = "one JSON object") -> 
         return deep
     return Rejection(Reason.WRONG_SHAPE, f"{due} is due, this is {_SHAPES.get(type(value), 'a number')}")
 
+
+# What a number beyond a 64-bit float needs: only then can the slower parser see more than orjson did.
+_HUGE = re.compile(rb"\d{100}|\d[eE]\+?\d{3}")
 
 # Possessive, and an unterminated text runs to the end: each byte is looked at once, whatever the payload.
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
