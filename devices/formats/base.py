@@ -82,7 +82,7 @@ class Format:
             return found
         flat = []
         for record in found:
-            pairs = flatten(record.pairs)
+            pairs = flatten(record.pairs) if record.pairs else {}
             if isinstance(pairs, Rejection):
                 return pairs
             flat.append(record._replace(pairs=pairs))
