@@ -48,7 +48,7 @@ def _checked_formula(text: Any) -> Any:
     return str(text)
 
 
-FormulaText: TypeAlias = Annotated[str, BeforeValidator(_checked_formula)]
+FormulaText: TypeAlias = Annotated[str, BeforeValidator(_checked_formula, json_schema_input_type=str | int)]
 Endian: TypeAlias = Literal["big", "little"]
 
 _KEY = re.compile(r"[0-9a-fA-F]{2}( ?[0-9a-fA-F]{2}){0,3}")

@@ -13,6 +13,9 @@ JSON_BODIES = frozenset(
 )
 """Their messages are JSON, not bytes."""
 
+BUILTIN = frozenset({"myDevices_cayenne_ak"})
+"""Read by the format and codec `cayenne-lpp`: tests/devices/formats/test_cayenne_lpp.py."""
+
 DROP_IN = frozenset(
     {
         "adnexo_ax-opto_ak",
@@ -23,7 +26,6 @@ DROP_IN = frozenset(
         "inbiot_plus_ak",
         "miromico_insightMioty_ak",
         "miromico_insight_ak",
-        "myDevices_cayenne_ak",
         "nexelec_origin_ak",
         "pressac_iaq_ak",
         "smartEnds_brighterBins_ak",

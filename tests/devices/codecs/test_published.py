@@ -19,7 +19,7 @@ from devices.formats.paths import flatten
 from devices.formats.record import Control
 from devices.loader import shipped_types
 from devices.rejection import Rejection
-from tests.devices.codecs.models import DROP_IN, JSON_BODIES
+from tests.devices.codecs.models import BUILTIN, DROP_IN, JSON_BODIES
 
 DATA = Path(__file__).parents[2] / "data"
 FILES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((DATA / "lorawan-codec").glob("*.json"))}
@@ -422,9 +422,19 @@ def same(due: Any, found: object) -> bool:
 
 def test_every_published_model_is_read_or_listed() -> None:
     """Types and codecs of ours, messages that are JSON (read by formats), and models that wait for their maker's codec: all."""
-    assert set(FILES) == set(CASES) | JSON_BODIES | DROP_IN
-    assert not set(CASES) & (JSON_BODIES | DROP_IN)
+    assert set(FILES) == set(CASES) | JSON_BODIES | BUILTIN | DROP_IN
+    assert not set(CASES) & (JSON_BODIES | BUILTIN | DROP_IN)
     assert len({case.reads for case in CASES.values() if not case.reads.endswith(".js")}) >= 40
+
+
+def test_the_reference_page_names_every_type_and_every_model_that_waits_for_its_codec() -> None:
+    page = (DATA.parents[1] / "docs" / "reference" / "device-types.md").read_text("utf-8")
+    for name, data in shipped_types().items():
+        if data["format"] == "lorawan":
+            assert f"| `{name}` | {data['maker']} {data['product']} |" in page, name
+    for stem in DROP_IN:
+        maker, model = FILES[stem]["vendor"], FILES[stem]["model"]
+        assert f"| {maker} | {model} |" in page, stem
 
 
 def test_a_wrong_value_is_found() -> None:
