@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements-build.in --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help demo test check bench lock schemas dashboards format clean
+.PHONY: help demo test check bench fuzz lock schemas dashboards format clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ check: .venv/.dev  ## format, lint, types, import arrows and the fast tests
 bench: .venv/.dev  ## measure: CPU a message, latency, memory, start; a table of ratios
 	bash tests/install_servers.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+fuzz: .venv/.dev  ## feed every reader of outside bytes with mutated messages for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
+	$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) $(FUZZ_ARGS)
 
 format: .venv/.dev  ## write every file as the formatter wants it
 	$(BIN)/ruff check --fix .

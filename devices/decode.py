@@ -10,10 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from devices.decoder import Decoded, legal_device_id
+from devices.decoder import Decoded, Levels, Result, legal_device_id
 from devices.device_type import DeviceType
+from devices.formats.record import Control
 from devices.parameters import Catalogue
 from devices.problems import did_you_mean
+from devices.quality import NOT_EVALUATED
+from devices.recognise import Openings, Sign
 from devices.rejection import Reason, Rejection
 from devices.stations import Registry
 from devices.times import format_instant
@@ -37,15 +40,24 @@ class UnknownType(ValueError):
     """The type that was asked for does not exist (wrong usage: exit code 2)."""
 
 
+_NO_SIGN = Sign(0, "")
+
+
 class _Fit(NamedTuple):
     type: str
-    decoded: Decoded
+    records: list[Decoded]
+    sign: Sign = _NO_SIGN
 
     @property
-    def score(self) -> tuple[int, int, int]:
-        """More readings fit better, then fewer refused fields, then a time that could be read."""
-        decoded = self.decoded
-        return len(decoded.values) + len(decoded.extra), -len(decoded.refused), decoded.time_ms is not None
+    def readings(self) -> int:
+        """How many values it reads."""
+        return sum(len(record.values) + len(record.extra) for record in self.records)
+
+    @property
+    def score(self) -> tuple[int, int, int, int]:
+        """What the type itself knows it by, then more readings, then fewer refused fields, then a time that could be read."""
+        refused = sum(len(record.refused) for record in self.records)
+        return self.sign.strength, self.readings, -refused, self.records[0].time_ms is not None
 
 
 def decode(
@@ -71,24 +83,56 @@ def decode(
         return _refused(Rejection(Reason.EMPTY, "the payload is empty"), None if type_id == AUTO else type_id, "")
     levels = tuple(topic.split("/")) if topic else ()
     if type_id == AUTO:
-        chosen, why = _choose({name: kind.decode(payload, levels) for name, kind in types.items()}, registry)
+        chosen, why = _choose(types, payload, levels, received_ms, registry)
     else:
-        read = types[type_id].decode(payload, levels)
-        chosen, why = read if isinstance(read, Rejection) else _Fit(type_id, read), f"type {type_id} was asked for"
+        read = types[type_id].decode(payload, levels, received_ms, {})
+        chosen, why = _fit(type_id, read), f"type {type_id} was asked for"
     if isinstance(chosen, Rejection):
         return _refused(chosen, None if type_id == AUTO else type_id, why)
-    if not legal_device_id(chosen.decoded.device):
-        what = f"{chosen.decoded.device[:40]!r} is not a legal device id"
-        return _refused(Rejection(Reason.NO_DEVICE, what), chosen.type, why)
-    return Answer(True, _rows(chosen.decoded, types[chosen.type], catalogue, registry, received_ms), chosen.type, why)
+    if isinstance(chosen, Control):
+        what = f"a control message ({chosen.what}), without readings"
+        return _refused(Rejection(Reason.NO_READING, what), None if type_id == AUTO else type_id, why)
+    rows: list[dict[str, Any]] = []
+    for record in chosen.records:
+        if not legal_device_id(record.device):
+            what = f"{record.device[:40]!r} is not a legal device id"
+            return _refused(Rejection(Reason.NO_DEVICE, what), chosen.type, why)
+        rows += _rows(record, types[chosen.type], catalogue, registry, received_ms)
+    return Answer(True, rows, chosen.type, why)
 
 
-def _choose(results: Mapping[str, Decoded | Rejection], registry: Registry | None) -> tuple[_Fit | Rejection, str]:
-    fits = [_Fit(name, result) for name, result in results.items() if not isinstance(result, Rejection)]
+def _fit(type_id: str, read: Result, sign: Sign = _NO_SIGN) -> _Fit | Control | Rejection:
+    if isinstance(read, Control | Rejection):
+        return read
+    return _Fit(type_id, read if isinstance(read, list) else [read], sign)
+
+
+def _choose(
+    types: Mapping[str, DeviceType], payload: bytes, levels: Levels, received_ms: int, registry: Registry | None
+) -> tuple[_Fit | Control | Rejection, str]:
+    openings = Openings(payload, levels, received_ms)
+    fits: list[_Fit] = []
+    rejections: dict[str, Rejection] = {}
+    control: tuple[Control, str] | None = None
+    for name, kind in types.items():
+        sign: Sign | None = _NO_SIGN
+        if kind.recognise is not None:
+            sign = kind.recognise(payload, levels, openings)
+        if sign is None:
+            continue
+        found = _fit(name, kind.decode(payload, levels, received_ms, {}), sign)
+        if isinstance(found, Control):
+            control = control or (found, name)
+        elif isinstance(found, Rejection):
+            rejections[name] = found
+        else:
+            fits.append(found)
     if not fits:
-        return _none_fits(results), "no known type can read it"
+        if control is not None:
+            return control[0], f"{control[1]} reads it as a control message"
+        return _none_fits(rejections), "no known type can read it"
     for fit in fits:
-        known = registry.devices.get(fit.decoded.device) if registry is not None else None
+        known = registry.devices.get(fit.records[0].device) if registry is not None else None
         if known is not None and known.type == fit.type:
             return fit, f"{fit.type}: the registry says that device {known.id} is one"
     best = max(fit.score for fit in fits)
@@ -98,20 +142,26 @@ def _choose(results: Mapping[str, Decoded | Rejection], registry: Registry | Non
         what = f"the types {' and '.join(names)} fit equally: say which with --type {names[0]} or --type {names[1]}"
         return Rejection(Reason.WRONG_SHAPE, what), what
     fit = equal[0]
-    others = [f"{other.type} {other.score[0]}" for other in fits if other is not fit]
+    others = [f"{other.type} {other.readings}" for other in fits if other is not fit]
     compared = f" (others: {', '.join(others)})" if others else "; no other type can read it"
-    return fit, f"{fit.type}: it reads {best[0]} value{'s' if best[0] != 1 else ''}{compared}"
+    known_by = f"{fit.sign.why}; " if fit.sign.why else ""
+    return fit, f"{fit.type}: {known_by}it reads {fit.readings} value{'s' if fit.readings != 1 else ''}{compared}"
 
 
-def _none_fits(results: Mapping[str, Decoded | Rejection]) -> Rejection:
-    rejections = {name: result for name, result in results.items() if isinstance(result, Rejection)}
+_FAR = (Reason.NO_READING, Reason.WRONG_TYPE, Reason.OUT_OF_BOUNDS)
+
+
+def _none_fits(rejections: Mapping[str, Rejection]) -> Rejection:
     if not rejections:
-        return Rejection(Reason.NO_READING, "no device type is known")
-    reason, count = Counter(rejection.reason for rejection in rejections.values()).most_common(1)[0]
+        return Rejection(Reason.NO_READING, "no device type knows such a message")
+    # A type that got as far as fields says more about the message than those whose format it is not.
+    far = [rejection.reason for rejection in rejections.values() if rejection.reason in _FAR]
+    reason, count = Counter(far or [rejection.reason for rejection in rejections.values()]).most_common(1)[0]
     if count == len(rejections):
         return next(iter(rejections.values()))
-    said = "; ".join(f"{name}: {rejection.reason}" for name, rejection in rejections.items())
-    return Rejection(reason, f"no known type can read it ({said})")
+    said = "; ".join(f"{name}: {rejection.reason}" for name, rejection in list(rejections.items())[:10])
+    more = f"; and {len(rejections) - 10} more" if len(rejections) > 10 else ""
+    return Rejection(reason, f"no known type can read it ({said}{more})")
 
 
 def _rows(decoded: Decoded, kind: DeviceType, catalogue: Catalogue, registry: Registry | None, received_ms: int) -> list[dict[str, Any]]:
@@ -119,6 +169,8 @@ def _rows(decoded: Decoded, kind: DeviceType, catalogue: Catalogue, registry: Re
     device = registry.devices.get(decoded.device) if registry is not None else None
     placement = device.placement_at(time_ms) if device is not None else None
     own = placement.station.spans or {} if placement is not None else {}
+    # A running total or a rate is no amount yet: one message does not say how much fell since the last.
+    totals = kind.accumulates or {}
     common = {
         "time": format_instant(time_ms),
         "station": placement.station.id if placement is not None else None,
@@ -131,7 +183,7 @@ def _rows(decoded: Decoded, kind: DeviceType, catalogue: Catalogue, registry: Re
             "parameter": name,
             "value": number,
             "unit": catalogue[name].unit,
-            "flag": own[name].flag(number) if name in own else flag,
+            "flag": NOT_EVALUATED if name in totals and number is not None else own[name].flag(number) if name in own else flag,
         }
         for name, number, flag in ((value.parameter, value.value, value.flag) for value in (*decoded.values, *decoded.extra))
     ]

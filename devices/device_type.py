@@ -1,129 +1,44 @@
-"""What a device type says, as written in one YAML file: format, who speaks, when, and which field is which parameter.
+"""From one YAML file of a device type to one function, bytes → readings: checked against the catalogue, compiled once.
 
-`parse` checks it against the catalogue and compiles it (`devices.decoder`) into one function, bytes → readings. The rows of
-`examples` are run by a test (`devices.examples`): a type is not believed because somebody wrote it.
+What the file may say is in `devices.type_model`; how a message is read in `devices.decoder`. The rows of `examples` are run
+by a test (`devices.examples`): a type is not believed because somebody wrote it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from datetime import UTC
+from sys import float_info
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from devices.decoder import CompiledField, Decoded, Levels, compile_decoder
-from devices.formats import FORMATS
-from devices.parameters import Catalogue, Span
+from devices.accumulation import Accumulation
+from devices.calibration import compile_calibrations
+from devices.codecs import Codec, compile_codec
+from devices.collect import flat_collector, tree_collector
+from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, compile_records, compile_uplinks
+from devices.fields import CompiledField, Special
+from devices.formats import FORMATS, GROUPS, Format, Record
+from devices.formats.base import StateKey
+from devices.formats.paths import MISSING, Find, compile_path
+from devices.formats.topic_template import compile_template
+from devices.formats.topic_template import names as captures_of
+from devices.formats.unwrap import unwrapper
+from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
 from devices.quality import Spans
-from devices.rejection import Rejection
-from devices.times import Duration, TimeFormat, parse_zone, time_reader
+from devices.recognise import Recognise, compile_recognise
+from devices.stations import Corrections
+from devices.times import parse_zone, time_reader
+from devices.type_model import ExampleModel, FieldModel, TypeModel
 from devices.units import UnitError, conversion
 
+__all__ = ["Decode", "DeviceType", "ExampleModel", "TypeModel", "parse", "parse_all"]
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DeviceIdModel(_Model):
-    """Where the device's id stands: a field of the message, or a level of the topic (the first is 1)."""
-
-    field: str | None = None
-    level: int | None = Field(None, ge=1, le=64)
-
-    @model_validator(mode="after")
-    def _one(self) -> DeviceIdModel:
-        if (self.field is None) == (self.level is None):
-            raise ValueError("say either `field: name` or `level: number` of the topic")
-        return self
-
-
-class TimeModel(_Model):
-    """Where the device's own time stands, and how it is written."""
-
-    field: str
-    format: TimeFormat = "auto"
-    zone: str | None = None
-    """Zone of times that name none. Without it such a time is refused (bad-time) and the reading keeps its receipt time."""
-    delay: Duration | None = None
-    """How far such a device's stamps lie behind receipt by design (hourly means stamped with the hour's start: 1h)."""
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, zone: str | None) -> str | None:
-        if zone is not None:
-            parse_zone(zone)
-        return zone
-
-
-class FieldModel(_Model):
-    """One field of the message and the parameter that it is."""
-
-    parameter: str
-    unit: str
-    """The unit in the message: UCUM or a usual spelling."""
-    basis: str | None = None
-    """Nutrients: the ion by which the number is given, e.g. NH4."""
-    at_celsius: float | None = Field(None, ge=-50, le=60)
-    """Gases: temperature to which the concentration refers, if not 25 °C."""
-    missing: tuple[float | str, ...] = ()
-    """Codes that stand for "no value" (-999, "N/A"), in the message's own unit: flag 9."""
-    text: bool = False
-    """True: this maker sends the number as text (`"23.5"`). Otherwise text is refused as wrong-type."""
-    plausible: Span | None = None
-    """Instead of the catalogue's plausible span (flag 4 outside), in the parameter's canonical unit."""
-    suspect: Span | None = None
-    """Outside it: flag 3. In the parameter's canonical unit."""
-
-
-class ExampleModel(_Model):
-    """One message, and what it must be read as."""
-
-    topic: str = ""
-    message: Any
-    """Text as it is sent; a mapping or list stands for its JSON."""
-    device: str
-    time: str | None = None
-    readings: Mapping[str, float | None]
-    """Parameter → value in the canonical unit; null for a missing one (flag 9)."""
-    flags: Mapping[str, int] = {}
-    """Flags that are not 1 (or 9 for a missing value)."""
-    refused: Mapping[str, str] = {}
-    """Field → reason."""
-
-
-class TypeModel(_Model):
-    """A file of `devices/types`."""
-
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
-    title: Mapping[str, str]
-    description: str = ""
-    format: str
-    device: DeviceIdModel
-    time: TimeModel | None = None
-    key: int | None = Field(None, ge=1, le=64, description="plain-value: the topic level (the first is 1) that names the field.")
-    interval: Duration
-    """How often such a device usually reports."""
-    fields: Mapping[str, FieldModel] = Field(min_length=1)
-    examples: tuple[ExampleModel, ...] = ()
-
-    @field_validator("title")
-    @classmethod
-    def _both_languages(cls, title: Mapping[str, str]) -> Mapping[str, str]:
-        if not title.get("vi") or not title.get("en"):
-            raise ValueError("write the title in both languages: {vi: …, en: …}")
-        return title
-
-    @field_validator("fields", mode="before")
-    @classmethod
-    def _quoted(cls, fields: Any) -> Any:
-        if isinstance(fields, Mapping) and any(isinstance(key, bool) for key in fields):
-            raise ValueError('a key such as no or on must be written in quotes: "no"')
-        return fields
-
-
-Decode: TypeAlias = Callable[[bytes, Levels], Decoded | Rejection]
+HEALTH = {"rssi": "rssi", "snr": "snr", "battery": "battery", "battery_voltage": "battery_voltage"}
+"""What envelopes say of the device, and the parameter that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +52,27 @@ class DeviceType:
     medium: str
     """The medium of most of its fields; values of other media travel in `Decoded.extra`."""
     media: Mapping[str, str]
-    """Parameter → medium, for all its fields."""
+    """Parameter → medium, for all that it can give."""
     fields: Mapping[str, CompiledField]
     device_level: int | None
     """Index (from 0) of the topic level with the device's id, None when the message holds it."""
     decode: Decode
     examples: Sequence[ExampleModel]
+    formats: tuple[Format, ...]
+    by_format: Mapping[str, Decode]
+    """The same reading for one format alone, where the type has several."""
+    decode_raw: Decode | None
+    """Reads a bare application payload: (bytes, port) as (payload, (device, port as text)). None without a codec."""
+    spans: Mapping[str, Spans]
+    """Parameter → spans, for all that its fields give."""
+    corrections: Mapping[str, Corrections] | None
+    """Calibrations that every device of this type has unless the registry says otherwise; None: none."""
+    accumulates: Mapping[str, Accumulation] | None
+    """Parameters that are given as running totals or rates; None: none."""
+    state_key: StateKey | None
+    """Where the format keeps state from message to message; None: nowhere."""
+    recognise: Recognise | None
+    """What the type says about how to know its messages; None: nothing."""
 
 
 _ADAPTER = TypeAdapter(TypeModel)
@@ -154,32 +84,46 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         model = _ADAPTER.validate_python(data)
     except ValidationError as error:
         raise ConfigError(from_pydantic(error)) from None
-    problems = _format_problems(model)
-    fields: dict[str, CompiledField] = {}
-    read_as: dict[str, str] = {}
-    for key, entry in model.fields.items():
-        try:
-            fields[key] = _compiled(key, entry, catalogue)
-        except ConfigError as error:
-            problems.extend(problem.under("fields", key) for problem in error.problems)
-            continue
-        other = read_as.setdefault(entry.parameter, key)
-        if other != key:
-            problems.append(ConfigProblem(("fields", key, "parameter"), f"{entry.parameter} is already read from {other!r}"))
+    formats, problems = _formats(model)
+    options, found = _options(model, formats)
+    problems += found
+    fields, found = _fields(model, catalogue)
+    problems += found
+    codec, found = _codec(model)
+    problems += found
+    if formats and not problems:
+        problems += _place_problems(model, formats)
+    if problems:
+        raise ConfigError(problems)
+    accumulates = _accumulating(model, fields, catalogue)
+    spans = {entry.parameter: fields[key].spans for key, entry in model.fields.items()}
+    spans |= {parameter: how.spans for parameter, how in accumulates.items()}
+    corrections, problems = compile_calibrations(model.calibration, spans, catalogue, UTC, ("calibration",))
     if problems:
         raise ConfigError(problems)
     medium = _main_medium(fields)
+    reading = _reading(model, fields, medium, catalogue)
+    by_format = {known.name: _decode(model, reading, [known], options, codec) for known in formats} if len(formats) > 1 else {}
+    keys = [known.state_key for known in formats if known.state_key is not None]
     return DeviceType(
         id=model.id,
         title=model.title,
         interval_ms=model.interval,
         delay_ms=model.time.delay or 0 if model.time else 0,
         medium=medium,
-        media={field.parameter: field.medium for field in fields.values()},
+        media={**{field.parameter: field.medium for field in reading.health.values()}, **{f.parameter: f.medium for f in fields.values()}},
         fields=fields,
-        device_level=model.device.level - 1 if model.device.level else None,
-        decode=_decoder(model, fields, medium),
+        device_level=reading.speaker.level,
+        decode=_decode(model, reading, formats, options, codec),
         examples=model.examples,
+        formats=tuple(formats),
+        by_format=by_format,
+        decode_raw=_raw(reading, codec) if codec is not None else None,
+        spans=spans,
+        corrections=corrections or None,
+        accumulates=accumulates or None,
+        state_key=keys[0] if keys else None,
+        recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
     )
 
 
@@ -207,36 +151,229 @@ def _main_medium(fields: Mapping[str, CompiledField]) -> str:
     return max(("air", "water", "device"), key=media.count)
 
 
-def _decoder(model: TypeModel, fields: Mapping[str, CompiledField], medium: str) -> Decode:
+# --- compiling
+
+
+def _reading(model: TypeModel, fields: Mapping[str, CompiledField], medium: str, catalogue: Catalogue) -> Reading:
     zone = parse_zone(model.time.zone) if model.time and model.time.zone else None
-    return compile_decoder(
-        FORMATS[model.format].read,
-        fields,
-        medium=medium,
-        device_field=model.device.field,
-        device_level=model.device.level - 1 if model.device.level else None,
-        key_level=model.key - 1 if model.key else None,
-        time_field=model.time.field if model.time else None,
-        read_time=time_reader(model.time.format, zone) if model.time else None,
+    path = model.time.field if model.time else None
+    read_time = time_reader(model.time.format if model.time else "auto", zone)
+    health = {name: _about_device(catalogue[parameter]) for name, parameter in HEALTH.items()}
+    return Reading(
+        speaker=_speaker(model),
+        clock=Clock(path or "time", None if path is None else _find(model, path), read_time, path is not None and _is_top(model, path)),
+        collect=(tree_collector if _is_tree(model) else flat_collector)(fields.values(), medium),
+        collect_flat=flat_collector(fields.values(), medium),
+        parameters=frozenset(field.parameter for field in fields.values()),
+        health=health,
+        health_is_main=medium == "device",
+        ranked=any(field.special is not None and field.special.rank is not None for field in fields.values()),
+        position=(_find(model, model.position.lat), _find(model, model.position.lon)) if model.position else None,
     )
 
 
-def _format_problems(model: TypeModel) -> list[ConfigProblem]:
-    known = FORMATS.get(model.format)
-    if known is None:
-        what = f"unknown format {model.format!r}{did_you_mean(model.format, FORMATS)} (known: {', '.join(FORMATS)})"
-        return [ConfigProblem(("format",), what)]
+def _is_tree(model: TypeModel) -> bool:
+    return any(FORMATS[name].nested for name in _names(model))
+
+
+def _find(model: TypeModel, path: str) -> Find:
+    """The reader of one path: in a tree, or among whole paths; a codec gives whole paths whatever the format."""
+    flat = _whole_path(path)
+    if not _is_tree(model):
+        return flat
+    nested = compile_path(path)
+    if model.codec is None or "[" not in path:
+        return nested
+
+    def either(tree: Any) -> Any:
+        found = flat(tree)
+        return nested(tree) if found is MISSING else found
+
+    return either
+
+
+def _is_top(model: TypeModel, path: str) -> bool:
+    return not _is_tree(model) or path.isidentifier()
+
+
+def _whole_path(path: str) -> Find:
+    return lambda pairs: pairs.get(path, MISSING)
+
+
+def _about_device(parameter: Parameter) -> CompiledField:
+    return CompiledField(parameter.id, parameter.id, parameter.medium, 1.0, 0.0, Spans(parameter.plausible), frozenset(), False)
+
+
+def _speaker(model: TypeModel) -> Speaker:
+    device = model.device
+    if device is None:
+        return Speaker(capture="device" if model.topic is not None and "device" in captures_of(model.topic) else None)
+    if device.field is not None:
+        return Speaker(name=device.field, find=_find(model, device.field), top=_is_top(model, device.field), or_level=_index(device.or_level))
+    return Speaker(level=_index(device.level), capture=device.capture)
+
+
+def _index(level: int | None) -> int | None:
+    """People count a topic's levels from 1."""
+    return None if level is None else level - 1
+
+
+def _decode(model: TypeModel, reading: Reading, formats: Sequence[Format], options: Any, codec: Codec | None) -> Decode:
+    known = formats[0]
+    key_level = model.key - 1 if model.key else None
+    simple = len(formats) == 1 and not model.unwrap and codec is None and model.topic is None and not model.options
+    if simple and known.read is not None and not known.device:
+        others = known.records() if known.reader is not None else None
+        return compile_plain(reading, known.read, others, key_level, known.nested)
+    template = None if model.topic is None else compile_template(model.topic)
+    general = compile_records(
+        reading,
+        [(each.records(options if each.options is not None else None), each.likely) for each in formats],
+        unwrap=unwrapper(model.unwrap) if model.unwrap else None,
+        codec=codec,
+        topic=template,
+        key_level=key_level,
+        key_capture="parameter",
+    )
+    if simple and known.quick is not None and model.device is None and model.position is None and key_level is None:
+        return compile_uplinks(reading, known.quick, general)
+    return general
+
+
+def _raw(reading: Reading, codec: Codec) -> Decode:
+    """Reads a bare application payload; the topic levels are the device's id and the port."""
+
+    def read(payload: bytes, context: Any) -> list[Record]:
+        device, port = context.topic
+        return [Record({}, device=device, raw=payload, port=int(port))]
+
+    spoken = Reading(
+        speaker=Speaker(),
+        clock=reading.clock._replace(find=None),
+        collect=reading.collect,
+        collect_flat=reading.collect_flat,
+        parameters=reading.parameters,
+        health={},
+        health_is_main=reading.health_is_main,
+        ranked=reading.ranked,
+    )
+    return compile_records(spoken, [(read, None)], codec=codec)
+
+
+def _accumulating(model: TypeModel, fields: Mapping[str, CompiledField], catalogue: Catalogue) -> dict[str, Accumulation]:
+    found = {}
+    for key, entry in model.fields.items():
+        if entry.accumulation in ("counter", "rate"):
+            field = fields[key]
+            rollover = None if entry.rollover is None else entry.rollover * field.factor
+            spans = Spans(entry.plausible or catalogue[field.parameter].plausible, entry.suspect)
+            found[field.parameter] = Accumulation(entry.accumulation, spans, rollover, _PER_MS[_rate_unit(entry)[1]])
+    return found
+
+
+_PER_MS = {"": 3_600_000, "h": 3_600_000, "hr": 3_600_000, "min": 60_000, "s": 1_000, "d": 86_400_000}
+
+
+def _rate_unit(entry: FieldModel) -> tuple[str, str]:
+    """A rate's unit apart: (`mm`, `h`) of `mm/h`."""
+    if entry.accumulation != "rate":
+        return entry.unit, ""
+    amount, _, per = entry.unit.rpartition("/")
+    return (amount, per) if amount and per in _PER_MS else (entry.unit, "?")
+
+
+# --- checking
+
+
+def _names(model: TypeModel) -> list[str]:
+    said = (model.format,) if isinstance(model.format, str) else model.format
+    return [name for entry in said for name in GROUPS.get(entry, (entry,))]
+
+
+def _formats(model: TypeModel) -> tuple[list[Format], list[ConfigProblem]]:
+    names = _names(model)
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        name = unknown[0] if unknown else ""
+        what = f"unknown format {name!r}{did_you_mean(name, [*FORMATS, *GROUPS])} (known: {', '.join([*FORMATS, *GROUPS])})"
+        return [], [ConfigProblem(("format",), what)]
+    formats = [FORMATS[name] for name in dict.fromkeys(names)]
+    if len({known.nested for known in formats}) > 1 or len({known.keyed for known in formats}) > 1:
+        what = "formats that name values by path and formats that give whole objects cannot be mixed: make two types"
+        return formats, [ConfigProblem(("format",), what)]
+    return formats, []
+
+
+def _options(model: TypeModel, formats: Sequence[Format]) -> tuple[Any, list[ConfigProblem]]:
+    """The options, checked by the formats' own model."""
+    takers: list[type[BaseModel]] = [known.options for known in formats if known.options is not None]
+    if not takers:
+        unwanted = [ConfigProblem(("options",), f"format {formats[0].name} has none")] if model.options and formats else []
+        return None, unwanted
+    if len(set(takers)) > 1:
+        return None, [ConfigProblem(("options",), "formats with different options cannot be mixed")] if model.options else []
+    try:
+        return takers[0].model_validate(dict(model.options)), []
+    except ValidationError as error:
+        return None, from_pydantic(error, ("options",))
+
+
+def _codec(model: TypeModel) -> tuple[Codec | None, list[ConfigProblem]]:
+    if model.codec is None:
+        return None, []
+    try:
+        return compile_codec(model.codec), []
+    except ConfigError as error:
+        return None, list(error.problems)
+
+
+def _place_problems(model: TypeModel, formats: Sequence[Format]) -> list[ConfigProblem]:
+    """Device, time and key where the format has no place for them, or needs them."""
+    known = formats[0]
     problems = []
-    if known.keyed and model.key is not None:
+    if model.codec is None and known.name == "binary":
+        problems.append(ConfigProblem(("codec",), "is missing: a binary payload needs one"))
+    if model.codec is not None and not any(each.raw for each in formats):
+        problems.append(ConfigProblem(("codec",), f"format {known.name} holds no encoded payload: use `binary` or a network server's"))
+    captured = captures_of(model.topic) if model.topic is not None else []
+    if known.keyed and not known.nested and model.key is not None:
         problems.append(ConfigProblem(("key",), f"a {known.name} message names its fields itself: leave `key` out"))
     if not known.keyed:
-        if model.key is None:
+        if model.key is None and "parameter" not in captured:
             problems.append(ConfigProblem(("key",), "is missing: the topic level, counted from 1, that names the field"))
-        if model.device.field is not None:
+        if model.device is not None and model.device.field is not None and not known.nested:
             problems.append(ConfigProblem(("device", "field"), "a plain value has no fields: write `device: {level: …}`"))
-        if model.time is not None:
+        if model.time is not None and not known.nested:
             problems.append(ConfigProblem(("time",), "a plain value holds no time: leave `time` out"))
+    if model.device is None and "device" not in captured and not all(each.device for each in formats):
+        problems.append(ConfigProblem(("device",), "is missing: write `{field: …}` or `{level: …}` (of the topic)"))
+    if model.device is not None and model.device.capture is not None and model.device.capture not in captured:
+        what = f"the topic template names no {{{model.device.capture}}} (it names: {', '.join(captured) or 'nothing'})"
+        problems.append(ConfigProblem(("device", "capture"), what))
     return problems
+
+
+def _fields(model: TypeModel, catalogue: Catalogue) -> tuple[dict[str, CompiledField], list[ConfigProblem]]:
+    fields: dict[str, CompiledField] = {}
+    problems: list[ConfigProblem] = []
+    read_as: dict[str, tuple[str, int | None]] = {}
+    tree = all(name in FORMATS for name in _names(model)) and _is_tree(model)
+    for key, entry in model.fields.items():
+        try:
+            if tree:
+                compile_path(key)
+            fields[key] = _compiled(key, entry, catalogue)
+        except ConfigError as error:
+            problems.extend(problem.under("fields", key) for problem in error.problems)
+            continue
+        except ValueError as error:
+            problems.append(ConfigProblem(("fields", key), str(error)))
+            continue
+        other = read_as.setdefault(entry.parameter, (key, entry.rank))
+        if other[0] != key and (other[1] is None or entry.rank is None):
+            what = f"{entry.parameter} is already read from {other[0]!r}: give both a `rank`, the least of those with a value counts"
+            problems.append(ConfigProblem(("fields", key, "parameter"), what))
+    return fields, problems
 
 
 def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledField:
@@ -248,19 +385,40 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
     for name, span in (("plausible", entry.plausible), ("suspect", entry.suspect)):
         if span is not None and not span[0] < span[1]:
             problems.append(ConfigProblem((name,), "the span's first number must be the smaller one"))
-    try:
-        factor, offset = conversion(entry.unit, parameter, basis=entry.basis, at_celsius=entry.at_celsius)
-    except UnitError as error:
-        problems.append(ConfigProblem(("unit",), str(error)))
+    converted = {}
+    plain_unit, per = _rate_unit(entry)
+    if per == "?":
+        problems.append(ConfigProblem(("unit",), f"a rate is an amount per time: write for example mm/h, not {entry.unit!r}"))
+    for text, unit, place in ((None, plain_unit, ("unit",)), *((text, unit, ("units", text)) for text, unit in entry.units.items())):
+        try:
+            converted[text] = conversion(unit, parameter, basis=entry.basis, at_celsius=entry.at_celsius)
+        except UnitError as error:
+            problems.append(ConfigProblem(place, str(error)))
     if problems:
         raise ConfigError(problems)
+    factor, offset = converted.pop(None)
+    spans = Spans(entry.plausible or parameter.plausible, entry.suspect)
+    if entry.accumulation in ("counter", "rate"):
+        spans = Spans((-float_info.max, float_info.max))  # a total is as large as it is; the amount is judged (devices.accumulation)
+    special = None
+    if entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None:
+        special = Special(
+            unit_at=None if entry.unit_at is None else compile_path(entry.unit_at),
+            units={text: found for text, found in converted.items() if text is not None},
+            only_if=tuple((compile_path(path), due) for path, due in entry.only_if.items()),
+            suffix=entry.suffix,
+            rank=entry.rank,
+        )
     return CompiledField(
         key=key,
         parameter=parameter.id,
         medium=parameter.medium,
         factor=factor,
         offset=offset,
-        spans=Spans(entry.plausible or parameter.plausible, entry.suspect),
+        spans=spans,
         missing=frozenset(entry.missing),
         text=entry.text,
+        special=special,
     )
+
+

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from devices.decoder import Decoded, Result
 from devices.device_type import DeviceType, ExampleModel
 from devices.quality import GOOD, MISSING
 from devices.rejection import Rejection
@@ -12,21 +13,53 @@ from devices.times import format_instant, parse_instant, parse_zone
 _TOLERANCE = 1e-9
 """Relative: unit conversions are correctly rounded, examples are written in decimals."""
 
+ANYBODY = "device"
+"""Who speaks in an example that is an application payload alone."""
+
 
 def payload_of(example: ExampleModel) -> bytes:
-    """The example's message as bytes: a text as it is, anything else as JSON."""
+    """The example's message as bytes: a text as it is, `hex` as its bytes, anything else as JSON."""
+    if example.hex is not None:
+        return bytes.fromhex(example.hex)
     message = example.message
     return (message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)).encode()
 
 
+def run_example(kind: DeviceType, example: ExampleModel) -> Result | str:
+    """What the type makes of the example's message; a text says why it cannot be run."""
+    payload = payload_of(example)
+    if example.port is not None:
+        if kind.decode_raw is None:
+            return "`hex` with a `port` is an application payload: the type has no `codec`"
+        return kind.decode_raw(payload, (example.device or ANYBODY, str(example.port)))
+    levels = tuple(example.topic.split("/")) if example.topic else ()
+    if example.format is None or (len(kind.formats) == 1 and kind.formats[0].name == example.format):
+        return kind.decode(payload, levels)
+    decode = kind.by_format.get(example.format)
+    return f"the type has no format {example.format!r}" if decode is None else decode(payload, levels)
+
+
 def check_example(kind: DeviceType, example: ExampleModel) -> list[str]:
     """What the type reads otherwise than the example says; empty when it reads it as it should."""
-    read = kind.decode(payload_of(example), tuple(example.topic.split("/")))
-    if isinstance(read, Rejection):
-        return [f"rejected as {read.reason}: {read.detail}"]
+    found = run_example(kind, example)
+    if isinstance(found, str):
+        return [found]
+    if isinstance(found, Rejection):
+        return [f"rejected as {found.reason}: {found.detail}"]
+    if isinstance(found, Decoded):
+        found = [found]
+    if not isinstance(found, list):
+        return [f"it is a control message ({found.what}), without readings"]
+    if example.record >= len(found):
+        return [f"the message has {len(found)} record(s): there is no record {example.record}"]
+    return _differences(found[example.record], example)
+
+
+def _differences(read: Decoded, example: ExampleModel) -> list[str]:
     wrong = []
-    if read.device != example.device:
-        wrong.append(f"device: {read.device!r}, expected {example.device!r}")
+    device = example.device or ANYBODY
+    if read.device != device:
+        wrong.append(f"device: {read.device!r}, expected {device!r}")
     expected_ms = None if example.time is None else parse_instant(example.time, parse_zone("UTC"))
     if read.time_ms != expected_ms:
         shown = "none" if read.time_ms is None else format_instant(read.time_ms)

@@ -12,16 +12,18 @@ unregistered device is `unknown-device` whatever its fields hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from devices import calibration
 from devices import registry as registry_data
-from devices.decoder import Levels, legal_device_id
+from devices.decoder import Decoded, Levels, legal_device_id
 from devices.device_type import Decode, DeviceType, parse_all
+from devices.formats.record import Control
 from devices.loader import catalogue as shipped_catalogue
-from devices.parameters import Catalogue
+from devices.parameters import RAW_SUFFIX, Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
 from devices.reading import Line, RefusedField, Value
 from devices.rejection import Reason, Rejection
@@ -54,15 +56,37 @@ class Interpreted(msgspec.Struct, frozen=True, gc=False):
     refused: list[RefusedField]
 
 
+class Controlled(NamedTuple):
+    """A declared control message (a birth, a join): accounted as stored, without readings (semantics B4)."""
+
+    what: str
+    device: Device | None
+    """The registered device whose it is, if it can be told."""
+
+
+Outcome: TypeAlias = Interpreted | list[Interpreted] | Controlled | Rejection
+"""Of one message. Several records come as a list, in the message's order; each of them may be of another device."""
+
+StateOf: TypeAlias = Callable[[str], dict[str, object]]
+"""Name → what the format has kept under it, to be changed in place."""
+
+
+def _forgetful(name: str) -> dict[str, object]:
+    return {}
+
+
 class _Topic:
     """What is known of one topic on one source."""
 
-    __slots__ = ("decode", "device", "kind", "levels")
+    __slots__ = ("decode", "device", "kind", "levels", "state")
 
-    def __init__(self, kind: DeviceType, levels: Levels) -> None:
+    def __init__(self, kind: DeviceType, source: str, levels: Levels) -> None:
         self.kind = kind
         self.decode: Decode = kind.decode
         self.levels = levels
+        key = kind.state_key(levels) if kind.state_key is not None else None
+        self.state = None if key is None else f"{source}/{key}"
+        """Name of the format's state for who speaks here; None: it has none."""
         self.device: Device | None = None
         """The device that was last found to be allowed here: nearly always the only one."""
 
@@ -88,9 +112,11 @@ class Interpreter:
         self._routes = [(route.source, matcher(route.filter), types[route.type]) for route in routes]
         self._devices = registry.devices
         self._topics: dict[tuple[str, str], _Topic] = {}
+        self.state_of: StateOf = _forgetful
+        """Where formats keep state from message to message: the core sets it, for it belongs to the core's state."""
 
-    def interpret(self, source: str, topic: str, payload: bytes, received_ms: int) -> Interpreted | Rejection:
-        """One message. `received_ms` is not used by today's formats; those with relative times (SenML) need it."""
+    def interpret(self, source: str, topic: str, payload: bytes, received_ms: int) -> Outcome:
+        """One message. `received_ms` is for formats with relative times (SenML)."""
         known = self._topics.get((source, topic))
         if known is None:
             found = self._find(source, topic)
@@ -102,9 +128,12 @@ class Interpreter:
         if len(payload) > self._max_payload:
             what = f"{len(payload)} bytes, at most {self._max_payload} are taken in (limits.max_payload)"
             return self._rejected(known, source, topic, Rejection(Reason.TOO_LARGE, what))
-        decoded = known.decode(payload, known.levels)
-        if isinstance(decoded, Rejection):
-            return self._rejected(known, source, topic, decoded)
+        if known.state is None:
+            decoded = known.decode(payload, known.levels, received_ms)
+        else:
+            decoded = known.decode(payload, known.levels, received_ms, self.state_of(known.state))
+        if decoded.__class__ is not Decoded:
+            return self._unusual(known, source, topic, decoded)
         device = self._devices.get(decoded.device)
         if device is None or device is not known.device:
             refusal = self._admit(known, device, decoded.device, source, topic)
@@ -112,6 +141,34 @@ class Interpreter:
                 return refusal
             assert device is not None
         return Interpreted(device, decoded.time_ms, decoded.values, decoded.extra, decoded.refused)
+
+    def _unusual(self, known: _Topic, source: str, topic: str, decoded: Any) -> Outcome:
+        """A rejection, a control message, or several records."""
+        if isinstance(decoded, Rejection):
+            return self._rejected(known, source, topic, decoded)
+        if isinstance(decoded, Control):
+            device = self._devices.get(decoded.device or "")
+            if device is None or self._admit(known, device, device.id, source, topic) is not None:
+                device = self.registry.owner_of(source, topic)
+            return Controlled(decoded.what, device)
+        found: list[Interpreted] = []
+        refusals: list[RefusedField] = []
+        first: Rejection | None = None
+        records: list[Decoded] = decoded
+        for number, record in enumerate(records):
+            device = self._devices.get(record.device)
+            refusal = None if device is not None and device is known.device else self._admit(known, device, record.device, source, topic)
+            if refusal is None:
+                assert device is not None
+                found.append(Interpreted(device, record.time_ms, record.values, record.extra, record.refused))
+            else:
+                first = first or refusal
+                refusals.append(RefusedField(f"record {number + 1}", refusal.reason, refusal.detail))
+        if not found:
+            assert first is not None
+            return first
+        found[0].refused.extend(refusals)
+        return found if len(found) > 1 else found[0]
 
     def lines(self, interpreted: Interpreted, event_ms: int) -> tuple[Line, ...] | Rejection:
         """The readings as lines, at the station and in the area that were right at `event_ms`; `not-installed` when there is none."""
@@ -126,13 +183,15 @@ class Interpreter:
         area = station.areas[0].path if len(station.areas) == 1 else station.area_at(event_ms)
         kind = self.types[device.type]
         values, extra = interpreted.values, interpreted.extra
+        if device.corrections is not None:
+            values, extra = calibration.apply(values, extra, device.corrections, event_ms)
         if station.spans is not None:
             values, extra = _regraded(values, station), _regraded(extra, station)
         if not extra:
             return (Line(kind.medium, station.id, device.id, area, event_ms, tuple(values)),)
-        media: dict[str, list[Value]] = {kind.medium: values} if values else {}
+        media: dict[str, list[Value]] = {kind.medium: list(values)} if values else {}
         for value in extra:
-            media.setdefault(kind.media[value.parameter], []).append(value)
+            media.setdefault(_medium(kind, value.parameter), []).append(value)
         return tuple([Line(medium, station.id, device.id, area, event_ms, tuple(of)) for medium, of in media.items()])
 
     def unit(self, parameter: str) -> str:
@@ -140,13 +199,17 @@ class Interpreter:
         known = self.catalogue.get(parameter)
         return known.display if known else ""
 
+    def type_on(self, source: str, topic: str) -> DeviceType | None:
+        """The device type that the subscriptions expect on this topic; None: it is not covered."""
+        return next((kind for of, fits, kind in self._routes if of == source and fits(topic)), None)
+
     def _find(self, source: str, topic: str) -> _Topic | Rejection:
         problem = topic_problem(topic)
         if problem is not None:
             return Rejection(Reason.UNKNOWN_TOPIC, problem)
         for of, fits, kind in self._routes:
             if of == source and fits(topic):
-                known = _Topic(kind, tuple(topic.split("/")))
+                known = _Topic(kind, source, tuple(topic.split("/")))
                 if len(topic) <= _CACHED_TOPIC_CHARACTERS:
                     if len(self._topics) >= _CACHED_TOPICS:
                         self._topics.clear()
@@ -180,6 +243,11 @@ class Interpreter:
             return rejection if owner is None else rejection._replace(device=owner.id)
         refusal = self._admit(known, self._devices.get(claimed), claimed, source, topic)
         return rejection._replace(device=claimed) if refusal is None else refusal
+
+
+def _medium(kind: DeviceType, parameter: str) -> str:
+    """Also of `pm25_raw`, which a correction left beside `pm25`."""
+    return kind.media.get(parameter) or kind.media[parameter.removesuffix(RAW_SUFFIX)]
 
 
 def _regraded(values: list[Value], station: Station) -> list[Value]:

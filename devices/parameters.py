@@ -66,6 +66,10 @@ class Parameter(BaseModel):
         return name
 
 
+RAW_SUFFIX = "_raw"
+"""`pm25_raw` is pm25 as the instrument said it, kept beside the corrected value: every parameter has one, unlisted."""
+
+
 class UnknownParameter(KeyError):
     """No parameter has this id. The text says which one may be meant."""
 
@@ -103,6 +107,9 @@ class Catalogue(Mapping[str, Parameter]):
         try:
             return self._by_id[parameter]
         except KeyError:
+            of = self._by_id.get(parameter.removesuffix(RAW_SUFFIX)) if parameter.endswith(RAW_SUFFIX) else None
+            if of is not None:
+                return _raw(of)
             raise UnknownParameter(f"unknown parameter {parameter!r}{did_you_mean(parameter, self._by_id)}") from None
 
     def __iter__(self) -> Iterator[str]:
@@ -114,6 +121,11 @@ class Catalogue(Mapping[str, Parameter]):
     def of(self, medium: Medium) -> tuple[Parameter, ...]:
         """The parameters of one medium, in the catalogue's order."""
         return tuple(parameter for parameter in self._by_id.values() if parameter.medium == medium)
+
+
+def _raw(of: Parameter) -> Parameter:
+    name = {"vi": f"{of.name['vi']} (chưa hiệu chỉnh)", "en": f"{of.name['en']} (as measured)"}
+    return of.model_copy(update={"id": of.id + RAW_SUFFIX, "name": name, "cf": None, "eea": None})
 
 
 _PARAMETER = TypeAdapter(Parameter)

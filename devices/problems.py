@@ -49,7 +49,9 @@ def from_pydantic(error: ValidationError, prefix: DataPath = ()) -> list[ConfigP
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         message = _KINDER.get(item["type"], item["msg"].removeprefix("Value error, "))
-        found.append(ConfigProblem(prefix + tuple(item["loc"]), message))
+        # `step:…` is the name of an alternative of a union (devices.codecs.model.Step), not a place in the data.
+        place = tuple(step for step in item["loc"] if not str(step).startswith("step:"))
+        found.append(ConfigProblem(prefix + place, message))
     return found
 
 

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from devices.calibration import CalibrationModel, compile_calibrations, one_or_several
 from devices.decoder import legal_device_id
 from devices.device_type import DeviceType
 from devices.parameters import Catalogue, Span
 from devices.problems import ConfigError, ConfigProblem, DataPath, did_you_mean, from_pydantic
 from devices.quality import Spans
-from devices.stations import EVER_MS, AreaSince, Device, Placement, Registry, Station, matchers_of
+from devices.stations import EVER_MS, AreaSince, Corrections, Device, Maintenance, Placement, Registry, Station, matchers_of
 from devices.times import Duration, parse_instant, parse_zone
 from devices.topics import filter_problem
 
@@ -74,6 +75,14 @@ class LimitsModel(_Model):
         return span
 
 
+class MaintenanceModel(_Model):
+    """A time in which somebody works at the station or the device. Shown with it; readings are not flagged for it yet."""
+
+    since: When = Field(alias="from")
+    until: When = Field(None, alias="to")
+    note: str = Field("", max_length=500)
+
+
 class DeviceModel(_Model):
     """A device at a station."""
 
@@ -84,6 +93,17 @@ class DeviceModel(_Model):
     since: When = Field(None, alias="from")
     until: When = Field(None, alias="to")
     interval: Duration | None = None
+    height_m: float | None = Field(None, ge=-500, le=1000, description="Above the ground, or above the river bed; below it: negative.")
+    serial: str = Field("", max_length=100)
+    note: str = Field("", max_length=500)
+    maintenance: tuple[MaintenanceModel, ...] = ()
+    calibration: Mapping[str, tuple[CalibrationModel, ...]] = {}
+    """Parameter → corrections, each with the dates for which it holds. They replace the type's."""
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _lists(cls, calibration: Any) -> Any:
+        return one_or_several(calibration)
 
 
 class StationModel(_Model):
@@ -97,7 +117,10 @@ class StationModel(_Model):
     medium: Literal["air", "water"]
     elevation_m: float | None = Field(None, ge=-500, le=9000)
     owner: str = ""
-    site: str = ""
+    department: str = Field("", max_length=200, description="Who takes care of the station.")
+    site: str = Field("", description="Kind of site: traffic, background, industrial, river …")
+    photo: str = Field("", max_length=500, description="Path or URL of a picture.")
+    maintenance: tuple[MaintenanceModel, ...] = ()
     limits: Mapping[str, LimitsModel] = {}
     devices: tuple[DeviceModel, ...] = ()
 
@@ -128,6 +151,7 @@ class _Found:
     type: DeviceType
     entries: list[tuple[DataPath, DeviceModel]] = field(default_factory=list)
     placements: list[tuple[Placement, DataPath]] = field(default_factory=list)
+    maintenance: list[Maintenance] = field(default_factory=list)
 
 
 def parse(
@@ -177,6 +201,9 @@ class _Builder:
             elevation_m=model.elevation_m,
             owner=model.owner,
             site=model.site,
+            department=model.department,
+            photo=model.photo,
+            maintenance=self._maintenance((*path, "maintenance"), model.maintenance),
             spans=self._spans((*path, "limits"), model.limits),
         )
         if model.id in self.stations:
@@ -191,6 +218,16 @@ class _Builder:
             if built[n].from_ms <= built[n - 1].from_ms:
                 self._problem((*path, n), "areas are listed oldest first, each later one with its date: {path: …, from: 2025-07-01}")
         return tuple(built)
+
+    def _maintenance(self, path: DataPath, windows: tuple[MaintenanceModel, ...]) -> tuple[Maintenance, ...]:
+        built = []
+        for n, window in enumerate(windows):
+            start = self._instant((*path, n, "from"), window.since, -EVER_MS)
+            end = self._instant((*path, n, "to"), window.until, EVER_MS)
+            if start >= end:
+                self._problem((*path, n, "to"), "lies before `from`")
+            built.append(Maintenance(start, end, window.note))
+        return tuple(sorted(built))
 
     def _spans(self, path: DataPath, limits: Mapping[str, LimitsModel]) -> dict[str, Spans] | None:
         spans = {}
@@ -215,7 +252,8 @@ class _Builder:
         if found.type is not kind:
             self._problem((*path, "type"), f"device {entry.id!r} is a {found.type.id} elsewhere in the registry")
         found.entries.append((path, entry))
-        found.placements.append((Placement(station, start, end), path))
+        found.placements.append((Placement(station, start, end, entry.height_m, entry.serial, entry.note), path))
+        found.maintenance.extend(self._maintenance((*path, "maintenance"), entry.maintenance))
 
     def device(self, name: str, found: _Found) -> Device:
         """One device from all its entries: topics are united; broker and interval must agree where more than one says them."""
@@ -234,7 +272,25 @@ class _Builder:
             interval_ms=self._agreed(found, "interval") or found.type.interval_ms,
             delay_ms=found.type.delay_ms,
             matchers=matchers_of(topics),
+            accumulates=found.type.accumulates,
+            corrections=self._corrections(found),
+            maintenance=tuple(sorted(found.maintenance)),
         )
+
+    def _corrections(self, found: _Found) -> Mapping[str, Corrections] | None:
+        """The registry's calibrations of all entries together; parameters without one have the type's."""
+        compiled = dict(found.type.corrections or {})
+        gathered: dict[str, list[CalibrationModel]] = {}
+        where: DataPath = ()
+        for path, entry in found.entries:
+            for parameter, versions in entry.calibration.items():
+                gathered.setdefault(parameter, []).extend(versions)
+                where = path
+        if gathered:
+            own, problems = compile_calibrations(gathered, found.type.spans, self._catalogue, self._zone, (*where, "calibration"))
+            self.problems.extend(problems)
+            compiled.update(own)
+        return compiled or None
 
     def _agreed(self, found: _Found, key: str) -> Any:
         said = None

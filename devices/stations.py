@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from devices.accumulation import Accumulation
 from devices.quality import Spans
 from devices.topics import matcher
 
@@ -33,6 +34,14 @@ class AreaSince(NamedTuple):
     path: str
     """`ward` or `ward/part`."""
     from_ms: int
+
+
+class Maintenance(NamedTuple):
+    """Somebody works there from `from_ms` (included) to `to_ms` (excluded). Information: nothing is flagged for it yet."""
+
+    from_ms: int
+    to_ms: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,12 @@ class Station:
     """Kind of site: traffic, background, industrial, river …"""
     spans: Mapping[str, Spans] | None = None
     """Spans that this station has of its own, by parameter."""
+    department: str = ""
+    """Who takes care of it."""
+    photo: str = ""
+    """Path or URL of a picture."""
+    maintenance: tuple[Maintenance, ...] = ()
+    """In order of their begin."""
 
     @property
     def area(self) -> str:
@@ -70,12 +85,45 @@ class Station:
         return self.areas[0].path
 
 
+Correct: TypeAlias = Callable[[float, float], float]
+"""(value, the other parameter that the correction needs, else 0) → corrected value. May give what is not finite."""
+
+
+class Correction(NamedTuple):
+    """One calibration, valid from `from_ms` (included) to `to_ms` (excluded)."""
+
+    from_ms: int
+    to_ms: int
+    correct: Correct
+    by: str | None
+    """The other parameter of the same record that it needs."""
+
+
+class Corrections(NamedTuple):
+    """All calibrations of one parameter of one device, oldest first; where two overlap the later one holds."""
+
+    versions: tuple[Correction, ...]
+    spans: Spans
+    """By which the corrected value is flagged."""
+
+    def at(self, at_ms: int) -> Correction | None:
+        """The one that is valid at that time."""
+        for version in reversed(self.versions):
+            if version.from_ms <= at_ms < version.to_ms:
+                return version
+        return None
+
+
 class Placement(NamedTuple):
     """A device stands at a station from `from_ms` (included) to `to_ms` (excluded)."""
 
     station: Station
     from_ms: int
     to_ms: int
+    height_m: float | None = None
+    """Of the device above the ground."""
+    serial: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +143,12 @@ class Device:
     delay_ms: int
     """By how much its stamps lie behind receipt by design (its type says)."""
     matchers: tuple[Callable[[str], bool], ...]
+    accumulates: Mapping[str, Accumulation] | None = None
+    """Parameters that its type gives as running totals or rates; None: none."""
+    corrections: Mapping[str, Corrections] | None = None
+    """Calibrations by parameter: its own, else its type's; None: none."""
+    maintenance: tuple[Maintenance, ...] = ()
+    """In order of their begin."""
 
     @property
     def commissioned_ms(self) -> int | None:

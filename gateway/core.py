@@ -3,11 +3,8 @@
 One message's way through `Core.step`:
 
     what is due by its received_ms fires first            Core._advance        (semantics A1)
-    interpret: readings, or a rejection with its reason   devices.interpret
-    duplicate?                                            Core._is_duplicate   (semantics B1)
-    whose time counts                                     devices.timing       (semantics C1, C2)
-    lines: station, area and flags at that time           devices.interpret
-    rules of the station                                  gateway.watching, gateway.silence
+    taken in: readings, a duplicate or a rejection        gateway.taking
+    rules of the station, silence, clocks                 gateway.watching, gateway.silence
     outcomes: lines, rejections, transitions, intents     gateway.outcomes
 
 The same inputs give the same outcomes and the same state, however they are cut into batches: that is what makes a
@@ -18,31 +15,22 @@ from __future__ import annotations
 
 import heapq
 import json
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import xxhash
 
-from devices.interpret import Interpreted, Interpreter, build_interpreter
+from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
-from devices.rejection import Reason, Rejection
-from devices.timing import DeviceClock, Window, stamp
-from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick, received
-from gateway.outcomes import Outcomes, Rejected, Transition
+from devices.timing import DeviceClock, Window
+from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.outcomes import Outcomes, Transition
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
-from gateway.state import Counts, DeviceState, Globals, SilenceClock, StationState
+from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
+from gateway.taking import Taking
 from gateway.watching import Watching
-
-RECENT = 16
-"""How many messages with device time are remembered per device (semantics B1b)."""
-
-_RECENT = struct.Struct("<qQQ")
-_RECENT_BYTES = (RECENT - 1) * _RECENT.size
-_CACHED_TOPICS = 50_000
-_digest = xxhash.xxh3_64_intdigest
 
 
 def config_text(plain: dict[str, Any]) -> str:
@@ -64,22 +52,23 @@ class Core:
         self.state = Globals()
         self.devices: dict[str, DeviceState] = {}
         self.stations: dict[str, StationState] = {}
+        self.formats: dict[str, FormatState] = {}
         self.interpreter: Interpreter = build_interpreter({"types": [], "stations": [], "routes": [], "max_payload": 262144})
-        self._window = Window(120_000, 604_800_000)
+        self.window = Window(120_000, 604_800_000)
         self.snapshots = Snapshotter(self)
+        self.taking = Taking(self)
         self.silence = Silence(self)
         self.watching = Watching(self)
         self._timers: list[tuple[int, str, str]] = []
         """(due, "d" or "s", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
-        self._topics: dict[str, int] = {}
-        """Digests of topics. Derived."""
 
     # ------------------------------------------------------------------ stepping
 
     def step(self, inputs: Sequence[Input]) -> Outcomes:
         """Take in these inputs in order. Never raises for what came from outside; see `Reason.INTERNAL`."""
         out = Outcomes()
+        take_in = self.taking.message
         for index, item in enumerate(inputs):
             if item.__class__ is Message:
                 now = item.received_ms
@@ -87,7 +76,7 @@ class Core:
                 if timers and now >= timers[0][0]:
                     self._advance(now, out)
                 self.state.last_received_ms = now
-                self._message(index, item, out)
+                take_in(index, item, out)
                 out.journal.append(index)
             elif self._other(index, item, out):
                 out.journal.append(index)
@@ -128,159 +117,12 @@ class Core:
             out.shed += item.count
             out.received += item.count
         elif isinstance(item, Replayed):
-            self._replay(index, item, out)
+            self.taking.replay(item, out)
+        elif isinstance(item, Reinterpreted):
+            out.lines.extend(item.lines)
+            out.revisions += len(item.lines)
+            self.state.revisions += len(item.lines)
         return True
-
-    # ------------------------------------------------------------------ one message
-
-    def _message(self, index: int, message: Message, out: Outcomes) -> None:
-        out.received += 1
-        said = len(out.lines), len(out.transitions), len(out.intents)
-        try:
-            self._take_in(index, message, out)
-        except Exception as error:  # noqa: BLE001 - isolates one message: counted as `internal`, its bytes kept
-            # Counts are the last thing that taking in changes, so this message is not in them yet.
-            del out.lines[said[0] :], out.transitions[said[1] :], out.intents[said[2] :]
-            self._reject(index, message, Rejection(Reason.INTERNAL, f"{type(error).__name__}: {error}"), out)
-
-    def _take_in(self, index: int, message: Message, out: Outcomes) -> None:
-        result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
-        if message.redelivered:
-            self._duplicate(result, out)
-            return
-        if isinstance(result, Rejection):
-            self._reject(index, message, result, out)
-            return
-        if message.retain and result.time_ms is None:
-            self._reject(index, message, Rejection(Reason.RETAINED, "retained, and without device time", result.device.id), out)
-            return
-        device = self.devices[result.device.id]
-        if self.snapshots.active:
-            self.snapshots.touch("d:" + device.id)
-        if result.time_ms is not None and self._is_duplicate(device, result.time_ms, message, out):
-            self._duplicate(result, out)
-            return
-        self._store(index, message, result, device, out)
-
-    def _store(self, index: int, message: Message, result: Interpreted, device: DeviceState, out: Outcomes) -> None:
-        entry, state, received_ms = result.device, self.state, message.received_ms
-        stamped = stamp(device.clock, result.time_ms, received_ms, entry.interval_ms, entry.delay_ms, self._window)
-        event_ms = stamped.event_ms
-        lines = self.interpreter.lines(result, event_ms)
-        if isinstance(lines, Rejection):
-            self._reject(index, message, lines, out)
-            return
-        out.lines.extend(lines)
-        if device.last_ms is None or event_ms > device.last_ms:
-            device.last_ms = event_ms
-        source = state.sources.get(message.source)
-        if source is None:
-            source = state.sources[message.source] = SilenceClock(0, received_ms)
-        silence_s = source.now(received_ms)
-        if not message.retain:
-            self.silence.spoke(device, message, silence_s, out)
-        if stamped.fault_began or stamped.fault_ended:
-            self.silence.clock_fault(device, event_ms, received_ms, stamped.fault_began, out)
-        self.watching.readings(lines, stamped, message, entry, silence_s, out)
-        out.stored += 1
-        device.counts.stored += 1
-        values = len(result.values) + len(result.extra)
-        device.values += values
-        state.readings += values
-        if result.refused:
-            device.refused_values += len(result.refused)
-            state.refused_values += len(result.refused)
-
-    def _is_duplicate(self, device: DeviceState, device_ms: int, message: Message, out: Outcomes) -> bool:
-        """Semantics B1b; also counts revisions: the same key with another value."""
-        topic = self._topics.get(message.topic)
-        if topic is None:
-            topic = self._digest_topic(message.topic)
-        digest = _digest(message.payload)
-        recent = device.recent
-        if device_ms <= device.newest_ms:
-            same_key = False
-            for at, its_topic, its_digest in _RECENT.iter_unpack(recent):
-                if at == device_ms and its_topic == topic:
-                    if its_digest == digest:
-                        return True
-                    same_key = True
-            if same_key:
-                device.revisions += 1
-                self.state.revisions += 1
-                out.revisions += 1
-        else:
-            device.newest_ms = device_ms
-        device.recent = recent[-_RECENT_BYTES:] + _RECENT.pack(device_ms, topic, digest)
-        return False
-
-    def _digest_topic(self, topic: str) -> int:
-        if len(self._topics) >= _CACHED_TOPICS:
-            self._topics.clear()
-        found = self._topics[topic] = _digest(topic.encode())
-        return found
-
-    def _duplicate(self, result: Interpreted | Rejection, out: Outcomes) -> None:
-        name = result.device if isinstance(result, Rejection) else result.device.id
-        self._counts(name).duplicate += 1
-        out.duplicate += 1
-
-    def _reject(self, index: int, message: Message, rejection: Rejection, out: Outcomes) -> None:
-        self._counts(rejection.device).rejected += 1
-        self.state.rejected[rejection.reason.value] = self.state.rejected.get(rejection.reason.value, 0) + 1
-        out.rejections.append(
-            Rejected(
-                index=index,
-                received_ms=message.received_ms,
-                source=message.source,
-                topic=message.topic,
-                payload=message.payload,
-                qos=message.qos,
-                retain=message.retain,
-                device=rejection.device or "?",
-                reason=rejection.reason.value,
-                detail=rejection.detail,
-            )
-        )
-
-    def _counts(self, device: str | None) -> Counts:
-        if device is None or device not in self.devices:
-            return self.state.unknown
-        if self.snapshots.active:
-            self.snapshots.touch("d:" + device)
-        return self.devices[device].counts
-
-    def _replay(self, index: int, item: Replayed, out: Outcomes) -> None:
-        """Take in again what was rejected: history and counts only, never rules (semantics B4, E10)."""
-        message = item.message
-        try:
-            result = self.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
-        except Exception:  # noqa: BLE001 - isolates one message: it stays among the rejections, with its bytes
-            return
-        if isinstance(result, Rejection) or (message.retain and result.time_ms is None):
-            return
-        device = self.devices[result.device.id]
-        at = result.time_ms
-        behind = None if at is None else message.received_ms - at
-        if behind is None or behind < -self._window.ahead_ms or (self._window.past_ms is not None and behind > self._window.past_ms):
-            at = message.received_ms
-        lines = self.interpreter.lines(result, at if at is not None else message.received_ms)
-        if isinstance(lines, Rejection):
-            return
-        if self.snapshots.active:
-            self.snapshots.touch("d:" + device.id)
-        before = self._counts(item.device)
-        before.rejected -= 1
-        self.state.rejected[item.reason] -= 1
-        if not self.state.rejected[item.reason]:
-            del self.state.rejected[item.reason]
-        device.counts.stored += 1
-        values = sum(len(line.values) for line in lines)
-        device.values += values
-        self.state.readings += values
-        out.lines.extend(lines)
-        out.stored += 1
-        out.replayed.append(item.rejection)
 
     # ------------------------------------------------------------------ time
 
@@ -369,7 +211,8 @@ class Core:
     def _load_config(self, plain: dict[str, Any], digest: str) -> None:
         known, interpreter = self._prepared
         self.interpreter = interpreter if interpreter is not None and known == digest else build_interpreter(plain)
-        self._window = Window(plain["time"]["ahead_ms"], plain["time"]["past_ms"])
+        self.interpreter.state_of = self.taking.format_state
+        self.window = Window(plain["time"]["ahead_ms"], plain["time"]["past_ms"])
 
     def _adopt_registry(self, now_ms: int, out: Outcomes) -> None:
         registry = self.interpreter.registry
@@ -396,11 +239,13 @@ class Core:
 
     def units(self) -> list[str]:
         """Names of all units, in canonical order."""
-        return [f"d:{name}" for name in sorted(self.devices)] + [f"s:{name}" for name in sorted(self.stations)]
+        units: dict[str, Iterable[str]] = {"d": self.devices, "s": self.stations, "f": self.formats}
+        return [f"{kind}:{name}" for kind, names in units.items() for name in sorted(names)]
 
     def encode_unit(self, name: str) -> bytes | None:
         """One unit as msgpack, None if it no longer exists. Dictionaries in key order, so equal states are equal bytes."""
-        unit = self.devices.get(name[2:]) if name[0] == "d" else self.stations.get(name[2:])
+        units: dict[str, dict[str, Any]] = {"d": self.devices, "s": self.stations, "f": self.formats}
+        unit = units[name[0]].get(name[2:])
         return None if unit is None else _encode(unit)
 
     def encode_globals(self) -> bytes:
@@ -419,10 +264,12 @@ class Core:
         """
         plain = json.loads(text)
         self.state = msgspec.msgpack.decode(globals_, type=Globals)
-        self.devices, self.stations, self._timers = {}, {}, []
+        self.devices, self.stations, self.formats, self._timers = {}, {}, {}, []
         for name, data in units:
             if name[0] == "d":
                 self.devices[name[2:]] = msgspec.msgpack.decode(data, type=DeviceState)
+            elif name[0] == "f":
+                self.formats[name[2:]] = msgspec.msgpack.decode(data, type=FormatState)
             else:
                 self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
         self._load_config(plain, self.state.config)

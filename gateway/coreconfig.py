@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -108,6 +109,7 @@ def _types(loaded: LoadedConfig, problems: list[Problem]) -> list[dict[str, Any]
             problems.append(document.problem((), "a type file must be a section with `id:`"))
             continue
         try:
+            data = loader.with_codec(data, Path(document.file).parent)
             parse_type(data, loader.catalogue())
         except DataError as error:
             problems.extend(problems_in(document, [(item.path, item.message) for item in error.problems]))

@@ -12,6 +12,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from devices.reading import Line
+
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
     """One MQTT PUBLISH as received.
@@ -93,6 +95,18 @@ class Replayed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="r"):
     message: Message
 
 
+class Reinterpreted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="i"):
+    """A part of what `envgw replay --station` found other than the histories have it (semantics E10).
+
+    The lines themselves stand here, so that recovery gives them again whatever the configuration and the journal have
+    become meanwhile. They revise the histories; rules, alerts, held values and counts of messages do not see them.
+    """
+
+    now_ms: int
+    station: str
+    lines: tuple[Line, ...]
+
+
 class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An operator's command. It is answered only after its commit."""
 
@@ -103,7 +117,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     comment: str = ""
 
 
-Input: TypeAlias = Message | Tick | Start | Config | Link | ClockJump | Shed | Replayed | Command
+Input: TypeAlias = Message | Tick | Start | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Command
 
 
 def received(item: Input) -> int:

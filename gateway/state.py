@@ -1,6 +1,6 @@
 """The core's state: what a snapshot holds, and nothing else.
 
-It is divided into *units*, one per device and one per station, so that a snapshot can be written in slices while
+It is divided into *units*, one per device, station and speaker of a stateful format, so that a snapshot can be written in slices while
 messages go on: a unit that is about to change is encoded first (copy on write), see `Core.begin_snapshot`.
 Everything derived (compiled rules, quiet bands, timer heap) is rebuilt when a snapshot is loaded.
 
@@ -11,12 +11,14 @@ source is down (semantics E5).
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from devices.timing import DeviceClock
 from rules.threshold import RuleState
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class SilenceClock(msgspec.Struct, array_like=True):
@@ -80,6 +82,18 @@ class DeviceState(msgspec.Struct, array_like=True):
     revisions: int = 0
     refused_values: int = 0
     values: int = 0
+    marks: dict[str, tuple[int, float]] = {}
+    """Parameter → (event time, total or rate) of the last message: what running totals grow from (semantics C7)."""
+
+
+class FormatState(msgspec.Struct, array_like=True):
+    """What a format carries from message to message of one speaker (Sparkplug: aliases and sequence of an edge node)."""
+
+    id: str
+    """`<source>/<the format's own key>`."""
+    used_ms: int = 0
+    """Receipt of the last message that used it: the least recently used is forgotten first."""
+    data: dict[str, Any] = {}
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):

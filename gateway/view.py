@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from devices.timing import DeviceClock
+from gateway import reinterpret
 from gateway.api.events import EventStream, iso
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
@@ -84,7 +86,24 @@ class View:
             "longitude": entry.lon,
             "media": [entry.medium],
             "devices": devices,
+            "device_health": [self._device(device) for device in devices],
             "latest": latest,
+        }
+
+    def _device(self, name: str) -> Document:
+        """`models.DeviceHealth`."""
+        state = self._gateway.core.devices.get(name)
+        if state is None:
+            return {"id": name, "received": 0, "stored": 0, "rejected": 0, "duplicate": 0, "last": None, **_clock(None)}
+        counts = state.counts
+        return {
+            "id": name,
+            "received": counts.received,
+            "stored": counts.stored,
+            "rejected": counts.rejected,
+            "duplicate": counts.duplicate,
+            "last": None if state.last_ms is None else iso(state.last_ms),
+            **_clock(state.clock),
         }
 
     def readings(
@@ -153,8 +172,41 @@ class View:
             stored += sum(len(outcomes.replayed) for outcomes in batches.values())
         return {"replayed": stored, "rejected": len(tried) - stored, "left": len(numbers) - len(tried)}
 
+    async def reinterpret(self, *, station: str, since_ms: int, until_ms: int, apply: bool) -> Document:
+        """Read the journal again in a thread of its own: messages go on meanwhile, a little slower."""
+        gateway = self._gateway
+        if station not in gateway.core.interpreter.registry.stations:
+            raise NotFound(f"no station {station!r} in the registry")
+        async with self._replaying:
+            config = gateway.config.text
+            try:
+                found = await asyncio.to_thread(reinterpret.plan, gateway.ledger.ledger, config, station, since_ms, until_ms)
+            except reinterpret.CannotReinterpret as error:
+                raise Conflict(str(error)) from None
+            if apply:
+                for part in found.inputs(station, gateway.inbox.now_ms()):
+                    await gateway.inbox.submit(part)
+        changes = [change.document(name, self.unit(name)) for name, change in sorted(found.changes.items())]
+        return {
+            "station": station,
+            "since": iso(since_ms),
+            "until": iso(until_ms),
+            "messages": found.messages,
+            "left_rejected": found.left_rejected,
+            "lines": len(found.lines),
+            "written": apply,
+            "parameters": changes,
+        }
+
     def subscribe(self, *, station: str | None, kind: EventKind | None) -> EventStream:
         return self._gateway.events.subscribe(station=station, kind=kind)
+
+
+def _clock(clock: DeviceClock | None) -> Document:
+    if clock is None:
+        return {"clock_offset_s": None, "clock_fault": False, "times_refused": 0}
+    offset = None if clock.offset_ms is None else clock.offset_ms / 1000
+    return {"clock_offset_s": offset, "clock_fault": clock.fault, "times_refused": clock.refused}
 
 
 def _rejections(numbers: Sequence[int], ledger: Ledger) -> list[StoredRejection]:

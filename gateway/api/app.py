@@ -187,6 +187,25 @@ def _rejections(app: FastAPI, gateway: GatewayView) -> None:
         """After the registry or a type was mended. Revises history and counts, never raises an alert."""
         return _json(await gateway.replay(reason=body.reason, device=body.device, limit=body.limit))
 
+    conflict = {"model": models.Problem, "description": "The range is not in the journal any more; `detail` says what is."}
+
+    @app.post(
+        "/api/v1/reinterpret",
+        tags=["rejections"],
+        summary="Read a station's messages again",
+        responses={**_found(models.Reinterpretation), 409: conflict},
+    )
+    async def reinterpret(body: models.ReinterpretRequest) -> Response:
+        """After a type, calibration or the registry was mended: says what differs, and with `apply` writes it. Raises no alert."""
+        now_ms = gateway.now_ms()
+        try:
+            since_ms, until_ms = parse_instant(body.since, now_ms), parse_instant(body.until, now_ms)
+        except ValueError as error:
+            return problem(422, str(error))
+        if since_ms > until_ms:
+            return problem(422, f"since ({body.since}) is after until ({body.until}): exchange them.")
+        return _json(await gateway.reinterpret(station=body.station, since_ms=since_ms, until_ms=until_ms, apply=body.apply))
+
 
 def _events(app: FastAPI, gateway: GatewayView, keep_alive_s: float) -> None:
     stream_of = {

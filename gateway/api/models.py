@@ -66,6 +66,22 @@ class Latest(BaseModel):
     device: str
 
 
+class DeviceHealth(BaseModel):
+    """What is known of a device's messages and clock."""
+
+    id: str
+    received: int = Field(description="Messages, duplicates included.")
+    stored: int
+    rejected: int
+    duplicate: int
+    last: Time | None = Field(description="Time of its newest reading.")
+    clock_offset_s: float | None = Field(
+        description="Receipt minus device time of the last message with a time: its clock's skew and the way here. Null: none yet."
+    )
+    clock_fault: bool = Field(description="Its clock is off by a constant: readings are stamped by receipt.")
+    times_refused: int = Field(description="Messages whose time lay outside `time.accept_ahead`, `time.accept_past`.")
+
+
 class Station(BaseModel):
     """A place where something is measured."""
 
@@ -76,6 +92,7 @@ class Station(BaseModel):
     longitude: float | None
     media: list[str] = Field(description="`air`, `water`.")
     devices: list[str]
+    device_health: list[DeviceHealth]
     latest: list[Latest]
 
 
@@ -173,3 +190,44 @@ class ReplayResult(BaseModel):
     replayed: int = Field(description="Messages now stored.")
     rejected: int = Field(description="Messages rejected again.")
     left: int = Field(description="Matching messages not tried because of the limit.")
+
+
+class ReinterpretRequest(BaseModel):
+    """Whose messages are to be read again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    station: str = Field(max_length=200, description="Station id.")
+    since: str = Field(max_length=50, description="ISO 8601 with zone, or relative such as `-24h`. Exclusive.")
+    until: str = Field("now", max_length=50, description="The same, inclusive.")
+    apply: bool = Field(False, description="Write what differs. False: only say what would be written.")
+
+
+class ParameterChange(BaseModel):
+    """What becomes of one parameter. Numbers of readings; means in its canonical unit."""
+
+    parameter: str
+    unit: str
+    readings: int = Field(description="Compared.")
+    changed: int = Field(description="With another value.")
+    reflagged: int = Field(description="With the same value and another flag.")
+    added: int = Field(description="That were not there.")
+    withdrawn: int = Field(description="That would not be there: they keep their value and get flag 4.")
+    mean_before: float | None = Field(description="Of those changed.")
+    mean_after: float | None
+    mean_shift: float | None
+    first: Time | None = Field(description="Of what differs.")
+    last: Time | None
+
+
+class Reinterpretation(BaseModel):
+    """What a station's messages are read as today, where that differs from what was stored."""
+
+    station: str
+    since: Time
+    until: Time
+    messages: int = Field(description="Stored messages that were read again.")
+    left_rejected: int = Field(description="Rejected messages that could be read now: `POST /api/v1/replay` takes them in.")
+    lines: int = Field(description="Lines that differ.")
+    written: bool = Field(description="They are on their way to the histories.")
+    parameters: list[ParameterChange]

@@ -84,6 +84,10 @@ class GatewayView(Protocol):
         """Take rejected messages in again; returns `models.ReplayResult` after the commit."""
         ...
 
+    async def reinterpret(self, *, station: str, since_ms: int, until_ms: int, apply: bool) -> Document:
+        """Read a station's journalled messages again as of today; returns `models.Reinterpretation`. Raises NotFound, Conflict."""
+        ...
+
     def subscribe(self, *, station: str | None, kind: EventKind | None) -> EventStream:
         """Live events from now on. Raises `events.TooManyClients`."""
         ...

@@ -39,6 +39,18 @@ def config_text(readers: Readers, digest: str) -> str | None:
     return None if row is None else unsqueeze(row[0], f"{readers.path}, config {digest}").decode()
 
 
+def config_texts(readers: Readers) -> list[str]:
+    """The texts of all configurations that are kept, one at a time from disk."""
+    digests = [row[0] for row in readers.rows("SELECT digest FROM config ORDER BY last_seq")]
+    return [text for digest in digests if (text := config_text(readers, digest)) is not None]
+
+
+def config_at(readers: Readers, seq: int) -> str | None:
+    """The configuration in force after batch `seq`, as far as can be told: of each only the last time that it was set is kept."""
+    row = readers.row("SELECT digest FROM config WHERE last_seq <= ? ORDER BY last_seq DESC LIMIT 1", (seq,))
+    return None if row is None else config_text(readers, row[0])
+
+
 def _restored(readers: Readers, item: Input) -> Config:
     assert isinstance(item, Config)
     text = config_text(readers, item.digest)

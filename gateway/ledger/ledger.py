@@ -86,6 +86,14 @@ class LedgerReader:
         """The text of a journalled configuration."""
         return journal.config_text(self._readers, digest)
 
+    def config_texts(self) -> list[str]:
+        """The texts of all configurations that are still kept."""
+        return journal.config_texts(self._readers)
+
+    def config_at(self, seq: int) -> str | None:
+        """The text of the configuration in force after batch `seq`: the last that was set for the last time before it; None: none."""
+        return journal.config_at(self._readers, seq)
+
     def redelivered(self, messages: Sequence[Input]) -> set[int]:
         """Indices of the messages with DUP=1 that are in the journal of the last 2 h already (semantics B1a)."""
         return journal.redelivered(self._readers, messages)

@@ -15,8 +15,9 @@ def test_all_parameters_of_the_reference_are_there() -> None:
         "water_temp ph do do_sat ec salinity turbidity tss tds cod bod5 toc"
         " nh4_n no3_n no2_n po4_p tn tp orp chla level flow coliform ecoli"
     )
-    assert [parameter.id for parameter in catalogue().of("air")] == air.split()
-    assert [parameter.id for parameter in catalogue().of("water")] == water.split()
+    # Parameters that the reference does not know (soil, light …) stand after its own.
+    assert [parameter.id for parameter in catalogue().of("air") if parameter.source != "default"] == air.split()
+    assert [parameter.id for parameter in catalogue().of("water") if parameter.source != "default"] == water.split()
     assert {"battery_voltage", "battery", "rssi", "snr", "device_temp", "clock_skew"} <= {p.id for p in catalogue().of("device")}
 
 

@@ -114,3 +114,63 @@ def test_5000_devices_are_found_by_id() -> None:
     built = registry(*(station(f"st-{n}", device(f"an-{n}", **{"from": "2026-01-01"})) for n in range(5000)))
     assert len(built.devices) == 5000
     assert built.devices["an-4999"].station_at(ms("2026-01-02")) == "st-4999"
+
+
+def test_what_the_registry_tells_people() -> None:
+    visit = {"from": "2026-02-01T08:00:00+07:00", "to": "2026-02-01T10:00:00+07:00", "note": "filter"}
+    built = registry(
+        station(
+            "a",
+            device("an-01", height_m=3.5, serial="SN-7", note="north mast", maintenance=[visit]),
+            owner="City",
+            department="Environment",
+            site="traffic",
+            photo="photos/a.jpg",
+            maintenance=[{"from": "2026-03-01"}, visit],
+        )
+    )
+    place = built.stations["a"]
+    assert (place.owner, place.department, place.site, place.photo) == ("City", "Environment", "traffic", "photos/a.jpg")
+    assert [(window.from_ms, window.note) for window in place.maintenance] == [
+        (ms("2026-02-01T08:00:00"), "filter"),
+        (ms("2026-03-01"), ""),
+    ]
+    stands = built.devices["an-01"]
+    assert [(window.from_ms, window.to_ms) for window in stands.maintenance] == [(ms("2026-02-01T08:00:00"), ms("2026-02-01T10:00:00"))]
+    assert (stands.placements[0].height_m, stands.placements[0].serial, stands.placements[0].note) == (3.5, "SN-7", "north mast")
+
+
+def test_a_maintenance_window_that_ends_before_it_begins_is_a_problem() -> None:
+    with pytest.raises(ConfigError) as error:
+        registry(station("a", maintenance=[{"from": "2026-02-01", "to": "2026-01-01"}]))
+    assert [(problem.path, problem.message) for problem in error.value.problems] == [
+        (("stations", 0, "maintenance", 0, "to"), "lies before `from`")
+    ]
+
+
+def test_a_swapped_device_leaves_each_reading_with_the_one_that_stood_there() -> None:
+    built = registry(
+        station(
+            "a",
+            device("an-old", **{"to": "2026-03-01T09:00:00"}, height_m=3.0),
+            device("an-new", **{"from": "2026-03-01T10:00:00"}, height_m=4.0),
+        )
+    )
+    old, new = built.devices["an-old"], built.devices["an-new"]
+    for at, stands in (("2026-03-01T08:59:59", (old,)), ("2026-03-01T09:30:00", ()), ("2026-03-01T10:00:00", (new,))):
+        assert built.devices_at("a", ms(at)) == tuple(item.id for item in stands), at
+        assert [item.placement_at(ms(at)) is not None for item in (old, new)] == [item in stands for item in (old, new)]
+    assert old.decommissioned_ms == ms("2026-03-01T09:00:00")
+    assert new.commissioned_ms == ms("2026-03-01T10:00:00")
+
+
+def test_a_device_that_comes_back_stands_at_each_place_in_its_time() -> None:
+    built = registry(
+        station("a", device("an-01", **{"to": "2026-02-01"}), device("an-01", **{"from": "2026-03-01"}, height_m=9.0)),
+        station("b", device("an-01", **{"from": "2026-02-01", "to": "2026-03-01"})),
+    )
+    came_back = built.devices["an-01"]
+    assert [placement.station.id for placement in came_back.placements] == ["a", "b", "a"]
+    assert [came_back.station_at(ms(day)) for day in ("2026-01-31", "2026-02-01", "2026-02-28", "2026-03-01")] == ["a", "b", "b", "a"]
+    assert came_back.placements[2].height_m == 9.0
+    assert built.devices_at("a") == ("an-01",)

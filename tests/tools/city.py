@@ -71,7 +71,7 @@ class City:
         latest = {"parameter": "pm25", "value": 11.5, "unit": "ug/m3", "flag": 1, "time": iso(NOW_MS), "device": "hc-1"}
         names = {"vi": "Trạm Hải Châu", "en": "Hai Chau station"}
         place = {"area": "hai-chau", "latitude": 16.06, "longitude": 108.22}
-        return {"id": station, "names": names, **place, "media": ["air"], "devices": ["hc-1"], "latest": [latest]}
+        return {"id": station, "names": names, **place, "media": ["air"], "devices": ["hc-1"], "device_health": [], "latest": [latest]}
 
     async def readings(
         self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
@@ -120,6 +120,10 @@ class City:
     async def replay(self, **asked: Any) -> dict[str, Any]:
         self.asked.append(asked)
         return {"replayed": 1, "rejected": 0, "left": 0}
+
+    async def reinterpret(self, **asked: Any) -> dict[str, Any]:
+        self.asked.append(asked)
+        return {"station": asked["station"], "since": iso(asked["since_ms"]), "until": iso(asked["until_ms"]), "written": asked["apply"]}
 
     def subscribe(self, *, station: str | None, kind: str | None) -> EventStream:
         return self.hub.subscribe(station=station, kind=kind)

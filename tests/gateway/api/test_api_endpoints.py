@@ -196,6 +196,15 @@ async def test_acknowledge_once(client: httpx.AsyncClient, city: City) -> None:
     problem(await client.post("/api/v1/alerts/no/such/1/acknowledge", json={"operator": "Lan"}), 404)
 
 
+async def test_reinterpret_says_and_then_writes(client: httpx.AsyncClient, city: City) -> None:
+    body = {"station": "hai-chau", "since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
+    assert (await client.post("/api/v1/reinterpret", json=body)).json()["written"] is False
+    assert (await client.post("/api/v1/reinterpret", json={**body, "apply": True})).json()["written"] is True
+    assert city.asked[-1] == {"station": "hai-chau", "since_ms": 1_772_323_200_000, "until_ms": 1_772_409_600_000, "apply": True}
+    problem(await client.post("/api/v1/reinterpret", json={**body, "since": "yesterday"}), 422)
+    problem(await client.post("/api/v1/reinterpret", json={**body, "since": "2026-03-03T00:00:00Z"}), 422)
+
+
 async def test_replay(client: httpx.AsyncClient, city: City) -> None:
     answer = await client.post("/api/v1/replay", json={"reason": "unknown-device"})
     assert models.ReplayResult.model_validate_json(answer.content).replayed == 1

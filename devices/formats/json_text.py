@@ -1,0 +1,139 @@
+"""JSON bytes → the parsed value, or why there is none: what all JSON formats share.
+
+orjson reads what is in order; the standard library's parser, which is slower but says more, is asked only about a message
+that orjson refuses or that may name a key twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+import orjson
+
+from devices.formats.limits import MAX_DEPTH
+from devices.rejection import Reason, Rejection
+
+_loads, _dumps = orjson.loads, orjson.dumps
+_SHAPES = {list: "an array", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
+
+
+def parse(payload: bytes) -> Any:
+    """An object or array, or a Rejection (empty, invalid-utf8, not-json, too-deep, duplicate-key, wrong-shape). Never raises."""
+    try:
+        tree = _loads(payload)
+    except orjson.JSONDecodeError as error:
+        return second_opinion(payload, str(error))
+    if tree.__class__ is not dict and tree.__class__ is not list:
+        return wrong_shape(payload, tree, "one JSON object or array")
+    if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH and (deep := too_deep(payload)) is not None:
+        return deep
+    # Cheap proof that no key occurs twice: written again, a tree has the quotation marks of its keys and texts, and orjson
+    # keeps the last of two equal keys. (An escaped quotation mark is written as one; as a code it would gain one.)
+    again = _dumps(tree)
+    if again != payload and (payload.count(b'"') != again.count(b'"') or b"\\u0022" in payload):
+        return examined(payload, tree)
+    return tree
+
+
+def parse_object(payload: bytes) -> Any:
+    """As `parse`, but one object is due: anything else is wrong-shape."""
+    tree = parse(payload)
+    return tree if tree.__class__ is dict or tree.__class__ is Rejection else wrong_shape(payload, tree)
+
+
+def examined(payload: bytes, tree: Any) -> Any:
+    """A message that orjson has read, looked at again for depth and for keys named twice."""
+    if (deep := too_deep(payload)) is not None:
+        return deep
+    try:
+        json.loads(payload, object_pairs_hook=_unique, parse_int=float)
+    except _DuplicateKeyError as twice:
+        return Rejection(Reason.DUPLICATE_KEY, f"the key {twice.key[:80]!r} occurs twice")
+    return tree
+
+
+def second_opinion(payload: bytes, message: str, due: str = "one JSON object or array") -> Any:
+    """Why orjson refused, in our words. Numbers beyond a 64-bit float are no reason to lose their neighbours: they become inf."""
+    if not payload:
+        return Rejection(Reason.EMPTY, "the payload is empty")
+    try:
+        text = payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Rejection(Reason.INVALID_UTF8, f"byte {error.start} is not UTF-8")
+    if (deep := too_deep(payload)) is not None:
+        return deep
+    refused = Rejection(Reason.NOT_JSON, message)
+    if not _HUGE.search(payload):
+        return refused
+    try:
+        tree = json.loads(text, object_pairs_hook=_unique, parse_int=_number, parse_float=_number, parse_constant=_no_constant)
+    except _DuplicateKeyError as twice:
+        return Rejection(Reason.DUPLICATE_KEY, f"the key {twice.key[:80]!r} occurs twice")
+    except ValueError:
+        return refused
+    # The standard library takes two things that orjson does not: numbers out of bounds, which we want, and lone surrogates.
+    if not _encodable(tree):
+        return refused
+    return tree if tree.__class__ is dict or tree.__class__ is list else wrong_shape(payload, tree, due)
+
+
+def wrong_shape(payload: bytes, value: object, due: str = "one JSON object") -> Rejection:
+    """Well-formed JSON of another shape than is due."""
+    if (deep := too_deep(payload)) is not None:
+        return deep
+    return Rejection(Reason.WRONG_SHAPE, f"{due} is due, this is {_SHAPES.get(type(value), 'a number')}")
+
+
+# What a number beyond a 64-bit float needs: only then can the slower parser see more than orjson did.
+_HUGE = re.compile(rb"\d{100}|\d[eE]\+?\d{3}")
+
+# Possessive, and an unterminated text runs to the end: each byte is looked at once, whatever the payload.
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+def too_deep(payload: bytes) -> Rejection | None:
+    """Nested deeper than MAX_DEPTH?"""
+    if payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH:
+        return None
+    depth = 0
+    for found in _BRACKETS.finditer(payload):
+        first = found[0][:1]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return Rejection(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+        elif first in b"]}":
+            depth -= 1
+    return None
+
+
+class _DuplicateKeyError(Exception):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        seen: set[str] = set()
+        raise _DuplicateKeyError(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    return members
+
+
+def _number(text: str) -> float:
+    """As orjson reads it, but infinite where a 64-bit float cannot hold it. Not `int()`, which refuses 4,301 digits."""
+    return float(text) if len(text) > 18 or not text.lstrip("-").isdigit() else int(text)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""What the fuzzer feeds: name → a function of bytes that must not raise, and messages to begin with.
+
+A function gets any bytes, calls one reader with them, and may assert what has to hold for whatever comes back. Every wire
+format and every shipped device type is here by itself; add a line for anything else that reads bytes from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from devices.codecs import CodecModel, compile_codec
+from devices.codecs.formula import FormulaError, compile_formula
+from devices.decoder import Decoded
+from devices.device_type import DeviceType, parse_all
+from devices.examples import payload_of
+from devices.formats import FORMATS, Format
+from devices.formats.record import Context, Control, Record
+from devices.loader import catalogue, shipped_types
+from devices.rejection import Rejection
+
+DATA = Path(__file__).parents[1] / "data"
+TOPIC = ("spBv1.0", "city", "NDATA", "edge", "device")
+RECEIVED_MS = 1_773_453_600_000
+
+
+class Target(NamedTuple):
+    """One reader under attack."""
+
+    feed: Callable[[bytes], None]
+    seeds: list[bytes]
+    """Messages that it reads, to be changed."""
+
+
+def targets() -> dict[str, Target]:
+    """All of them, built once a process."""
+    return _targets()
+
+
+@cache
+def _targets() -> dict[str, Target]:
+    types = parse_all(list(shipped_types().values()), catalogue())
+    examples: dict[str, list[bytes]] = {}
+    for kind in types.values():
+        for example in kind.examples:
+            for known in kind.formats:
+                examples.setdefault(known.name, []).append(payload_of(example))
+    found = {f"format {name}": Target(_format(known), examples.get(name, [])) for name, known in FORMATS.items()}
+    found |= {f"type {name}": Target(_type(kind), [payload_of(example) for example in kind.examples]) for name, kind in types.items()}
+    for path in sorted((DATA / "codecs").glob("*.js")):
+        found[f"codec {path.name}"] = Target(_javascript(path), [bytes(11), bytes.fromhex("0203d400033bf67fff3bf60c60")])
+    found["formula"] = Target(_formula, [b"max(a, b) * 0.1 + 2 ** a // (b - 1)", b"a & 1 and not b < 3"])
+    return found
+
+
+def _format(known: Format) -> Callable[[bytes], None]:
+    def feed(payload: bytes) -> None:
+        state: dict[str, object] = {}
+        for _ in range(2):  # the second time with whatever state the first left
+            found = known.parse(payload, Context(TOPIC, RECEIVED_MS, state))
+            assert isinstance(found, Control | Rejection) or all(isinstance(record, Record) for record in found)
+
+    return feed
+
+
+def _type(kind: DeviceType) -> Callable[[bytes], None]:
+    def feed(payload: bytes) -> None:
+        _readings(kind.decode(payload, TOPIC, RECEIVED_MS, {}))
+        if kind.decode_raw is not None:
+            _readings(kind.decode_raw(payload[1:], ("device", str(payload[0] if payload else 0))))
+
+    return feed
+
+
+def _readings(found: object) -> None:
+    if isinstance(found, Control | Rejection):
+        return
+    for decoded in found if isinstance(found, list) else [found]:
+        assert isinstance(decoded, Decoded)
+        assert decoded.values or decoded.extra
+        for value in (*decoded.values, *decoded.extra):
+            assert value.value is None or abs(value.value) < float("inf")
+
+
+def _javascript(path: Path) -> Callable[[bytes], None]:
+    read = compile_codec(CodecModel.model_validate({"javascript": {"file": path.name, "source": path.read_text("utf-8")}}))
+
+    def feed(payload: bytes) -> None:
+        found = read(payload[1:], payload[0] if payload else None, RECEIVED_MS)
+        assert isinstance(found, dict | Control | Rejection)
+
+    return feed
+
+
+def _formula(payload: bytes) -> None:
+    try:
+        formula, _ = compile_formula(payload.decode("utf-8", "replace"))
+    except FormulaError:
+        return
+    for a, b in ((0, 1), (2**63, -0.5), (None, "x")):
+        assert isinstance(formula({"a": a, "b": b}), int | float)
