@@ -12,6 +12,7 @@ from datetime import UTC
 from sys import float_info
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from devices.accumulation import Accumulation
@@ -133,7 +134,7 @@ def parse_all(types: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> dict[
     known: dict[str, DeviceType] = {}
     for index, data in enumerate(types):
         try:
-            found = parse(data, catalogue)
+            found = _compiled_once(data, catalogue)
         except ConfigError as error:
             problems.extend(problem.under("types", index) for problem in error.problems)
             continue
@@ -143,6 +144,25 @@ def parse_all(types: Sequence[Mapping[str, Any]], catalogue: Catalogue) -> dict[
     if problems:
         raise ConfigError(problems)
     return known
+
+
+_COMPILED: dict[bytes, tuple[Catalogue, DeviceType]] = {}
+_MOST_COMPILED = 512
+"""What is remembered of compiled types is bounded; beyond it they are compiled again. It changes nothing but speed: a compiled
+type holds no state, and a configuration that is loaded again (a reload, a replay in a scratch core) has nearly the same types."""
+
+
+def _compiled_once(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
+    try:
+        key = orjson.dumps(data, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return parse(data, catalogue)
+    known = _COMPILED.get(key)
+    if known is None or known[0] is not catalogue:
+        if len(_COMPILED) >= _MOST_COMPILED:
+            _COMPILED.clear()
+        known = _COMPILED[key] = (catalogue, parse(data, catalogue))
+    return known[1]
 
 
 def _main_medium(fields: Mapping[str, CompiledField]) -> str:
@@ -209,7 +229,8 @@ def _speaker(model: TypeModel) -> Speaker:
     if device is None:
         return Speaker(capture="device" if model.topic is not None and "device" in captures_of(model.topic) else None)
     if device.field is not None:
-        return Speaker(name=device.field, find=_find(model, device.field), top=_is_top(model, device.field), or_level=_index(device.or_level))
+        find, top = _find(model, device.field), _is_top(model, device.field)
+        return Speaker(name=device.field, find=find, top=top, or_level=_index(device.or_level))
     return Speaker(level=_index(device.level), capture=device.capture)
 
 

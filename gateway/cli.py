@@ -6,37 +6,35 @@ Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage. Errors go to std
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from gateway.cliparts import ConfigOption, JsonOption
+from gateway.cliparts import instant as _instant
+from gateway.cliparts import load as _load
+from gateway.cliparts import print_json as _print_json
+from gateway.cliparts import problems as _problems
+from gateway.cliparts import settings_of as _settings
+from gateway.cliparts import usage as _usage
+from gateway.commands.stations_app import stations_app
+from gateway.commands.types_app import types_app
 from gateway.errors import EnvgwError
 from gateway.version import VERSION
 
-if TYPE_CHECKING:
-    from gateway.config import LoadedConfig
-    from gateway.settings import Settings
-
 app = typer.Typer(name="envgw", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, what was, and who takes care.")
-stations_app = typer.Typer(no_args_is_help=True, help="The station registry.")
 rules_app = typer.Typer(no_args_is_help=True, help="Alert rules.")
 history_app = typer.Typer(no_args_is_help=True, help="Histories: where readings are kept.")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(stations_app, name="stations")
+app.add_typer(types_app, name="types")
 app.add_typer(rules_app, name="rules")
 app.add_typer(history_app, name="history")
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Configuration file; default ./envgw.yaml, else built-in defaults.", dir_okay=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON for scripts: one document, or a line each.")]
 
 
 class QueryFormat(StrEnum):
@@ -69,46 +67,6 @@ def main() -> NoReturn:
         sys.stderr.close()
         sys.exit(1)
     sys.exit(0)
-
-
-def _load(config: Path | None) -> LoadedConfig:
-    """The configuration, or exit 1 with every problem as `file:line: …`."""
-    from gateway.config import ConfigError, load
-
-    if config is not None and not config.is_file():
-        _usage(f"no configuration file {config}")
-    try:
-        return load(config)
-    except ConfigError as error:
-        _problems(error)
-
-
-def _problems(error: Any) -> NoReturn:
-    for problem in error.problems:
-        print(problem, file=sys.stderr)
-    raise typer.Exit(1)
-
-
-def _usage(text: str) -> NoReturn:
-    print(f"envgw: {text}", file=sys.stderr)
-    raise typer.Exit(2)
-
-
-def _settings(config: Path | None) -> Settings:
-    return _load(config).settings
-
-
-def _instant(text: str | None, default: str) -> int:
-    from gateway.api.times import parse_instant
-
-    try:
-        return parse_instant(text if text is not None else default, int(datetime.now(UTC).timestamp() * 1000))
-    except ValueError as error:
-        _usage(str(error))
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False))
 
 
 def _run(work: Callable[[], Any]) -> Any:
@@ -372,14 +330,33 @@ def replay(
     reason: Annotated[str | None, typer.Option(help="Only messages rejected for this reason, e.g. unknown-device.")] = None,
     device: Annotated[str | None, typer.Option(help="Only messages of this device.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many, oldest first.", min=1)] = 1_000_000,
+    station: Annotated[str | None, typer.Option(help="Instead: read this station's stored messages again.")] = None,
+    since: Annotated[str | None, typer.Option(help="With --station: readings after this (ISO 8601 with zone, or -24h).")] = None,
+    until: Annotated[str | None, typer.Option(help="With --station: up to this; default now.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --station: only say what would change.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --station: do not ask.")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take rejected messages in again, after the registry, a type or a topic was mended. Raises no alerts."""
+    """Take rejected messages in again, or read a station's stored ones again, after a mend. Raises no alerts.
+
+    --reason or --device: messages that were rejected, after the registry, a type or a topic was mended.
+    --station with --since: messages that were stored, after a type, a calibration or the registry was mended. Says what would
+    change, asks, and writes what differs to the histories; the journal must reach back to --since.
+    """
+    from gateway.commands import replay as again
     from gateway.commands.client import Api
 
+    if station is not None:
+        if reason is not None or device is not None or since is None:
+            _usage("--station goes with --since (and --until), not with --reason or --device")
+        if as_json and not (yes or dry_run):
+            _usage("--json asks nothing: add --dry-run or --yes")
+        raise typer.Exit(again.station(_settings(config), station, since, until, dry_run=dry_run, yes=yes, as_json=as_json))
+    if since is not None or until is not None or dry_run or yes:
+        _usage("--since, --until, --dry-run and --yes go with --station")
     if reason is None and device is None:
-        _usage("say which messages: --reason REASON or --device ID")
+        _usage("say which messages: --reason REASON or --device ID; or --station ID --since TIME")
     found = Api(_settings(config)).post("/api/v1/replay", {"reason": reason, "device": device, "limit": limit})
     if as_json:
         _print_json(found)
@@ -448,25 +425,6 @@ def alerts_ack(
         _print_json(found)
     else:
         print(f"{episode}: acknowledged by {found['acknowledged_by']}")
-
-
-@stations_app.command("list")
-def stations_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Stations and devices of the registry."""
-    from gateway import coreconfig
-    from gateway.commands.stations import rows
-    from gateway.config import ConfigError
-
-    try:
-        registry = coreconfig.build(_load(config)).interpreter.registry
-    except ConfigError as error:
-        _problems(error)
-    found = rows(registry)
-    if as_json:
-        _print_json(found)
-        return
-    for row in found:
-        print(f"{row['id']:<20} {row['medium']:<6} {row['area']:<28} {row['name'].get('vi', '')}  [{', '.join(row['devices'])}]")
 
 
 @rules_app.command("list")

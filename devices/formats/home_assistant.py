@@ -4,7 +4,7 @@
     {node}/sensor/{object}/state     one plain value; the topic says of which device and parameter (ESPHome)
     a state topic with an object     its members, as paths
 
-`unknown`, `unavailable`, `None` and the empty text of Home Assistant, and ESPHome's `nan`, are no value: the reading is missing. `online` and
+`unknown`, `unavailable` and `None` of Home Assistant, and ESPHome's `nan`, are no value: the reading is missing. `online` and
 `offline` (availability) are control messages.
 """
 

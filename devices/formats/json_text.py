@@ -92,11 +92,21 @@ _HUGE = re.compile(rb"\d{100}|\d[eE]\+?\d{3}")
 # Possessive, and an unterminated text runs to the end: each byte is looked at once, whatever the payload.
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"[]", b"{}")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
 
 def too_deep(payload: bytes) -> Rejection | None:
     """Nested deeper than MAX_DEPTH?"""
     if payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH:
         return None
+    # Each round takes off the innermost brackets, at the speed of C: what is balanced and deep enough is gone after MAX_DEPTH.
+    bare = _TEXT.sub(b"", payload).translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        bare = bare.replace(b"{}", b"")
+        if not bare:
+            return None
     depth = 0
     for found in _BRACKETS.finditer(payload):
         first = found[0][:1]

@@ -14,7 +14,25 @@ from devices.formats.json_text import parse_object
 from devices.rejection import Reason, Rejection
 
 _ENVELOPE = frozenset(
-    ["applicationID", "applicationName", "cellularIP", "data", "devEUI", "deviceID", "deviceName", "fCnt", "fPort", "gatewaySN", "gatewayTime", "metadata", "object", "rxInfo", "time", "timestamp", "txInfo"]
+    [
+        "applicationID",
+        "applicationName",
+        "cellularIP",
+        "data",
+        "devEUI",
+        "deviceID",
+        "deviceName",
+        "fCnt",
+        "fPort",
+        "gatewaySN",
+        "gatewayTime",
+        "metadata",
+        "object",
+        "rxInfo",
+        "time",
+        "timestamp",
+        "txInfo",
+    ]
 )
 
 

@@ -1,4 +1,4 @@
-"""`shelly`: status of Shelly devices, first generation (`/status`) and second and later (`Shelly.GetStatus`, NotifyStatus, component topics).
+"""`shelly`: status of Shelly devices, first generation (`/status`), second and later (`Shelly.GetStatus`, NotifyStatus, components).
 
     {"temperature:0": {"tC": 21.3}, "sys": {…}}                      status of the whole device
     {"src": …, "method": "NotifyStatus", "params": {"ts": …, …}}     {prefix}/events/rpc: what has changed
