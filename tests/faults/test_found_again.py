@@ -49,8 +49,8 @@ def test_a3_a_batch_that_was_not_there_is_committed(tmp_path: Path) -> None:
     with ledger(tmp_path / "l.db") as opened:
         assert opened.commit(first, stored(first)) == 1
         alone(opened)
-        with strace.attached(os.getpid(), tmp_path / "trace", inject="pwrite64:error=EIO", paths=[tmp_path / "l.db-wal"]):
-            with pytest.raises(CommitFailed, match="disk I/O error"):
-                opened.commit(second, stored(second))
+        broken = strace.attached(os.getpid(), tmp_path / "trace", inject="pwrite64:error=EIO", paths=[tmp_path / "l.db-wal"])
+        with broken, pytest.raises(CommitFailed, match="disk I/O error"):
+            opened.commit(second, stored(second))
         assert opened.commit(second, stored(second)) == 2
         assert opened.totals().stored == 2
