@@ -107,7 +107,6 @@ class _Node:
         self.where: dict[str, dict[str, _Node]] = {}
         """Arrays of objects: member → text → what is known of the first element whose member is that text."""
 
-
     def finish(self) -> None:
         """All paths are in: prepare the walk, here and below."""
         for name, entry in self.names.items():

@@ -441,5 +441,3 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
         text=entry.text,
         special=special,
     )
-
-

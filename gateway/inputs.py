@@ -32,6 +32,9 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
     dup: bool = False
     packet_id: int | None = None
     redelivered: bool = False
+    stopped: tuple[str, str | None] | None = None
+    """(detail, device) if a codec was stopped by its time or memory limit on this message: that is not repeatable, so the
+    outcome is journalled with the message, and recovery takes it from here (semantics A2)."""
 
 
 class Tick(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="t"):

@@ -90,6 +90,8 @@ class Outcomes(msgspec.Struct, kw_only=True):
     """Ids of rejection rows that are now stored (the ledger removes them from the open rejections)."""
     journal: list[int] = []
     """Indices of the inputs that must be journalled (all but ticks that did nothing)."""
+    stopped: list[tuple[int, str, str | None]] = []
+    """(index, detail, device) of messages whose codec was stopped by a limit: journalled with them (semantics A2)."""
     received: int = 0
     stored: int = 0
     """Messages now stored, replayed ones included (those were received before)."""

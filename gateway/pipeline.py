@@ -94,6 +94,8 @@ class Pipeline:
         self.ahead = True
         outcomes = self._core.step(inputs)
         stepped = time.perf_counter()
+        for index, detail, device in outcomes.stopped:
+            inputs[index] = msgspec.structs.replace(inputs[index], stopped=(detail, device))
         if outcomes.journal:
             await self._commit(inputs, outcomes)
             acknowledge_all(self._sources, batch)

@@ -21,6 +21,7 @@ import msgspec
 import xxhash
 
 from devices.accumulation import Mark, accumulate
+from devices.codecs import Stopped
 from devices.interpret import Controlled, Interpreted, Outcome
 from devices.rejection import Reason, Rejection
 from devices.timing import stamp
@@ -66,7 +67,13 @@ class Taking:
 
     def _take_in(self, index: int, message: Message, out: Outcomes) -> None:
         self._aside = message.redelivered
-        result = self._core.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+        result: Outcome
+        if message.stopped is None:
+            result = self._core.interpreter.interpret(message.source, message.topic, message.payload, message.received_ms)
+            if result.__class__ is Stopped:
+                out.stopped.append((index, result.detail, result.device))
+        else:
+            result = Rejection(Reason.CODEC_FAILED, *message.stopped)
         if message.redelivered:
             self._duplicate(result, out)
         elif result.__class__ is Interpreted:

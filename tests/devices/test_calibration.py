@@ -31,7 +31,9 @@ def read(interpreter: Interpreter, body: str, at_ms: int = NOON) -> dict[str, tu
     return {value.parameter: (value.value, value.flag) for line in lines for value in line.values}
 
 
-@pytest.mark.parametrize(("pm", "rh", "due"), [(10, 50, 6.680), (33, 40, 20.891), (100, 85, 77.023), (235, 60, 199.611), (300, 60, 289.526)])
+@pytest.mark.parametrize(
+    ("pm", "rh", "due"), [(10, 50, 6.680), (33, 40, 20.891), (100, 85, 77.023), (235, 60, 199.611), (300, 60, 289.526)]
+)
 def test_the_us_epa_correction_gives_the_published_vectors(pm: float, rh: float, due: float) -> None:
     assert us_epa_2021(pm, rh) == pytest.approx(due, abs=5e-4)
 
@@ -135,7 +137,9 @@ def test_problems_name_their_place(calibration: dict[str, Any], path: tuple[Any,
     with pytest.raises(ConfigError) as caught:
         town(calibration)
     due = ("stations", 0, "devices", 0, "calibration", *path)
-    assert [problem for problem in caught.value.problems if problem.path[: len(due)] == due and says in problem.message], caught.value.problems
+    assert [problem for problem in caught.value.problems if problem.path[: len(due)] == due and says in problem.message], (
+        caught.value.problems
+    )
 
 
 def test_every_parameter_has_a_raw_one_that_is_not_listed() -> None:
@@ -146,7 +150,9 @@ def test_every_parameter_has_a_raw_one_that_is_not_listed() -> None:
     assert "nothing_raw" not in known
 
 
-@given(value=st.floats(-1e308, 1e308), rh=st.floats(-1e308, 1e308), form=st.sampled_from([EPA, KAPPA, {"pm25": {"polynomial": [1e300] * 8}}]))
+@given(
+    value=st.floats(-1e308, 1e308), rh=st.floats(-1e308, 1e308), form=st.sampled_from([EPA, KAPPA, {"pm25": {"polynomial": [1e300] * 8}}])
+)
 def test_no_value_raises(value: float, rh: float, form: dict[str, Any]) -> None:
     found = read(town(form), f'"pm25":{value!r},"humidity":{rh!r}')
     assert all(number is None or abs(number) < float("inf") for number, _ in found.values())

@@ -34,7 +34,17 @@ def fields(data: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def test_flat_json_that_no_type_knows() -> None:
-    message = {"sn": "AQ-77", "ts": 1773453600, "pm2_5": 12.5, "pm10_0": 20, "tempC": 29.5, "hum": 71, "no2_ppb": 8, "fw": "1.2", "mode": "eco"}
+    message = {
+        "sn": "AQ-77",
+        "ts": 1773453600,
+        "pm2_5": 12.5,
+        "pm10_0": 20,
+        "tempC": 29.5,
+        "hum": 71,
+        "no2_ppb": 8,
+        "fw": "1.2",
+        "mode": "eco",
+    }
     data, _, text = begun(json.dumps(message).encode())
     assert data["format"] == "flat-json"
     assert data["device"] == {"field": "sn"}

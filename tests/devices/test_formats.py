@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devices.formats import FORMATS, Control
-from devices.formats.limits import MAX_DEPTH
 from devices.formats.flat_json import read as flat
+from devices.formats.limits import MAX_DEPTH
 from devices.formats.numbers import parse_number
 from devices.formats.plain_value import read as plain
 from devices.rejection import Reason, Rejection

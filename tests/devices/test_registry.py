@@ -152,7 +152,7 @@ def test_a_swapped_device_leaves_each_reading_with_the_one_that_stood_there() ->
     built = registry(
         station(
             "a",
-            device("an-old", **{"to": "2026-03-01T09:00:00"}, height_m=3.0),
+            device("an-old", to="2026-03-01T09:00:00", height_m=3.0),
             device("an-new", **{"from": "2026-03-01T10:00:00"}, height_m=4.0),
         )
     )
@@ -166,7 +166,7 @@ def test_a_swapped_device_leaves_each_reading_with_the_one_that_stood_there() ->
 
 def test_a_device_that_comes_back_stands_at_each_place_in_its_time() -> None:
     built = registry(
-        station("a", device("an-01", **{"to": "2026-02-01"}), device("an-01", **{"from": "2026-03-01"}, height_m=9.0)),
+        station("a", device("an-01", to="2026-02-01"), device("an-01", **{"from": "2026-03-01"}, height_m=9.0)),
         station("b", device("an-01", **{"from": "2026-02-01", "to": "2026-03-01"})),
     )
     came_back = built.devices["an-01"]

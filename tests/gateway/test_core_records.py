@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import core as core_module
+from devices.codecs import Stopped
+from devices.rejection import Reason
+from gateway import taking as core_module
 from gateway.core import Core
 from gateway.inputs import Input, Message, Replayed, Tick
 from tests.devices.formats.test_sparkplug_b import metric, payload
 from tests.gateway.test_core import merge, run, totals
-from tests.tools.town import BROKER, MIN, NOW, first, plain, raw, started
+from tests.tools.town import BROKER, MIN, NOW, air, first, plain, raw, started
 
 SECOND = 1000
 TITLE = {"vi": "Thử", "en": "Test"}
@@ -351,3 +354,16 @@ def test_invariant_2_every_message_is_accounted_for_after_every_step(drawn: list
         assert out.received == out.stored + len(out.rejections) + out.duplicate + out.shed
         assert sum(totals(core)) == received
         assert sum(core.state.rejected.values()) == totals(core)[1]
+
+
+def test_A2_a_codec_that_was_stopped_is_not_asked_again_on_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a limit stopped once may pass another time: recovery takes the outcome that was journalled."""
+    core = started()
+    message = air(0, NOW, pm25=5)
+    monkeypatch.setattr(core.interpreter, "interpret", lambda *_: Stopped(Reason.CODEC_FAILED, "more than 30 ms", "an-0"))
+    out = core.step([message])
+    assert out.stopped == [(0, "more than 30 ms", "an-0")]
+    again = started()
+    replayed = again.step([msgspec.structs.replace(message, stopped=("more than 30 ms", "an-0"))])
+    assert [(item.reason, item.device) for item in replayed.rejections] == [("codec-failed", "an-0")]
+    assert again.export() == core.export()
