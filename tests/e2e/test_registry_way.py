@@ -121,7 +121,7 @@ def test_a_type_that_was_wrong_is_mended_and_the_past_with_it(tmp_path: Path, mo
         assert (told["messages"], told["lines"], told["written"]) == (4, 4, False)
         assert (changes["air_temp"]["changed"], changes["pm25"]["changed"]) == (4, 0)
         assert (changes["air_temp"]["mean_before"], round(changes["air_temp"]["mean_after"], 3)) == (87.5, 30.833)
-        assert [row["value"] for row in site.rows(station="roof", parameter="air_temp")][0] == 86.0
+        assert site.rows(station="roof", parameter="air_temp")[0]["value"] == 86.0, "nothing is written yet"
 
         no = ask(*again, "--config", str(site.config), text="n\n", expect=1)
         assert "nothing was written" in no.stderr

@@ -87,7 +87,8 @@ def test_filters_that_meet(one: str, other: str, expected: bool) -> None:
 def test_show_tells_everything_and_does_without_a_running_gateway(tmp_path: Path) -> None:
     more = (
         REGISTRY.rstrip("\n").removesuffix("}")
-        + ", height_m: 3.5, serial: SN-1, maintenance: [{from: 2026-02-01, to: 2026-02-02, note: filter}]}\n    photo: a.jpg\n    owner: City\n"
+        + ", height_m: 3.5, serial: SN-1, maintenance: [{from: 2026-02-01, to: 2026-02-02, note: filter}]}\n"
+        "    photo: a.jpg\n    owner: City\n"
     )
     place = Place(tmp_path, more)
     shown = json.loads(place.run("stations", "show", "bach-dang", "--json").stdout)
