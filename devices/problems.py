@@ -51,6 +51,8 @@ def from_pydantic(error: ValidationError, prefix: DataPath = ()) -> list[ConfigP
         message = _KINDER.get(item["type"], item["msg"].removeprefix("Value error, "))
         # `step:…` is the name of an alternative of a union (devices.codecs.model.Step), not a place in the data.
         place = tuple(step for step in item["loc"] if not str(step).startswith("step:"))
+        if item["type"] == "missing" and place:
+            message = f"`{place[-1]}` {message}"  # it has no line of its own that would name it
         found.append(ConfigProblem(prefix + place, message))
     return found
 

@@ -73,7 +73,8 @@ def eui(said: Any) -> str | None:
 
 
 def _likely(payload: bytes) -> bool:
-    return b'"devEUI"' in payload and b'"applicationID"' in payload
+    # A Milesight gateway names the receiving gateway by `mac`, ChirpStack by gatewayID.
+    return b'"devEUI"' in payload and b'"applicationID"' in payload and b'"mac"' not in payload
 
 
 FORMAT = Format("chirpstack-v3", reader=reader, nested=True, device=True, time=True, raw=True, likely=_likely)

@@ -55,7 +55,7 @@ def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection
 
 
 def _likely(payload: bytes) -> bool:
-    return b'"devEUI"' in payload
+    return b'"devEUI"' in payload and b'"mac"' in payload
 
 
 FORMAT = Format("milesight-gateway", reader=reader, nested=True, device=True, time=True, raw=True, likely=_likely)
