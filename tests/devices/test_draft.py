@@ -14,6 +14,7 @@ from devices.draft import CannotDraft, draft
 from devices.examples import check_example, payload_of
 from devices.loader import catalogue
 from devices.names import guess
+from devices.units import conversion
 from gateway import yamlfile
 from tests.devices.building import NOON
 
@@ -169,10 +170,19 @@ def test_a_format_that_is_not_there() -> None:
         ("vbat", 3.6, "battery_voltage", "V"),
         ("windspeedmph", 3, "wind_speed", "mph"),
         ("EC", 400, "ec", "µS/cm"),
+        ("uv", 3, "uvi", catalogue()["uvi"].unit),
     ],
 )
 def test_names(name: str, value: float, parameter: str, unit: str) -> None:
     assert guess(name, value, catalogue()) == (parameter, unit)
+
+
+def test_every_parameter_by_its_own_name_has_a_unit_that_a_type_takes() -> None:
+    known = catalogue()
+    for name, parameter in known.items():
+        meant = guess(name, parameter.plausible[0], known)
+        if meant is not None:
+            conversion(meant.unit, known[meant.parameter])
 
 
 @pytest.mark.parametrize("name", ["", "count", "fw_version", "error", "x", "seq"])
