@@ -144,14 +144,14 @@ def _readings_of(words: list[str]) -> list[tuple[list[str], str]]:
 
 def _unit(parameter: str, name: str, said: str, value: float, catalogue: Catalogue) -> str:
     known = catalogue[parameter]
-    for unit in (said, _USUAL_UNITS.get(name, ""), _by_size(parameter, value)):
+    for unit in (said, _USUAL_UNITS.get(name, ""), _by_size(parameter, value), known.display):
         if unit:
             try:
                 conversion(unit, known)
             except UnitError:
                 continue
             return unit
-    return known.display
+    return known.unit  # an index is written without a unit
 
 
 def _by_size(parameter: str, value: float) -> str:

@@ -69,8 +69,8 @@ def types_test(
                 print(f"       example {failure['example']}:")
                 for line in failure["differences"]:
                     print(f"         {line}")
-        types = f"{found['green_types']} types green, {found['red_types']} red, {found['without']} without examples"
-        print(f"{types}; {found['examples']} examples")
+        told = f"{found['green_types']} types green, {found['red_types']} red, {found['without']} without examples"
+        print(f"{told}; {found['examples']} examples")
     if found["red_types"]:
         raise typer.Exit(1)
 
