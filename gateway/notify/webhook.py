@@ -80,7 +80,8 @@ class WebhookReceiver:
                 async with self._connection().stream("POST", self._url, content=body, headers=headers) as answer:
                     if 200 <= answer.status_code < 300:
                         taken = True
-                        return await _rest(answer)
+                        await _rest(answer)
+                        return
                     quoted = await _beginning(answer)
                 self._refuse(answer.status_code, answer.headers, quoted)
         except TimeoutError:

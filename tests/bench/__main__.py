@@ -43,7 +43,7 @@ def main() -> int:
             if "start" in wanted:
                 life.starts(plant, table, journal=10_000 if quick else 45_000, rounds=rounds)
             if "backlog" in wanted:
-                life.backlog(plant, table, count=20_000 if quick else 200_000)
+                life.backlog(plant, table, count=20_000 if quick else 200_000, judge=not quick)
         finally:
             plant.close()
     print(f"\n{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs, {time.monotonic() - began:.0f} s")

@@ -91,8 +91,11 @@ def _stored(site: Site) -> int:
         return 0
 
 
-def backlog(plant: Plant, table: Table, *, count: int) -> None:
-    """The gateway was away: `count` messages of five readings wait at the broker. Then the history was away: as many wait in the ledger."""
+def backlog(plant: Plant, table: Table, *, count: int, judge: bool) -> None:
+    """The gateway was away: `count` messages of five readings wait at the broker. Then the history was away: as many wait in the ledger.
+
+    `judge`: it is the million of the budget.
+    """
     readings = 5 * count
     with plant.broker() as broker:
         site = plant.site(broker.url)
@@ -109,12 +112,11 @@ def backlog(plant: Plant, table: Table, *, count: int) -> None:
             taken = time.perf_counter() - began
             until_stored(site, count)
             took = time.perf_counter() - began
-            met = took <= 20 * readings / 1e6
+            budget = ("≤ 20 s", took <= 20) if judge else ("", None)
             table.add(
                 f"backlog of {readings:,} readings at the broker: start, commit, into InfluxDB",
                 f"{took:.1f} s ({taken:.1f} s until all was committed)",
-                "≤ 20 s a million",
-                met,
+                *budget,
             )
             site.terminate()
         finally:
@@ -133,6 +135,5 @@ def backlog(plant: Plant, table: Table, *, count: int) -> None:
         table.add(
             f"backlog of {readings:,} readings in the ledger, after InfluxDB hung",
             f"{took:.1f} s",
-            "≤ 20 s a million",
-            took <= 20 * readings / 1e6,
+            *(("≤ 20 s", took <= 20) if judge else ("", None)),
         )
