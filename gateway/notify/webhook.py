@@ -86,7 +86,7 @@ class WebhookReceiver:
                 self._refuse(answer.status_code, answer.headers, quoted)
         except TimeoutError:
             if taken:
-                return None
+                return
             raise Retryable(
                 f"{self._where}: no complete answer within {self._timeout_s:g} s; is it overloaded or behind a firewall?"
             ) from None
