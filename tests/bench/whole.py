@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from gateway.ledger import LedgerReader
 from tests.bench import stream, subscribers
 from tests.bench.measure import Table, cpu_s, middle
 from tests.bench.plant import Plant, until_stored
-from tests.tools.site import ROOT, Site
+from tests.tools.site import ROOT
 
 HALF_LOAD = 2000
 """Messages a second of the quiet measurement."""
@@ -85,31 +83,29 @@ def _counting(plant: Plant, subscriber: Subscriber, count: int, rate: float) -> 
 
 
 def _ceiling(plant: Plant, count: int) -> tuple[float, float]:
-    """The same from our replaying server: counted from when the gateway answers to when the last reading is in InfluxDB."""
-    with _replaying(count) as port:
+    """The same from our replaying server, until the last reading is in InfluxDB."""
+    with _replaying(_WARM_UP + count) as (port, release):
         site = plant.site(f"mqtt://127.0.0.1:{port}")
         try:
             site.start()
+            until_stored(site, _WARM_UP)
             before, began = cpu_s(site.pid), time.perf_counter()
-            already = _stored(site)
-            until_stored(site, count)
-            return (cpu_s(site.pid) - before) / (count - already) * 1e6, (count - already) / (time.perf_counter() - began)
+            release()
+            until_stored(site, _WARM_UP + count)
+            return (cpu_s(site.pid) - before) / count * 1e6, count / (time.perf_counter() - began)
         finally:
             site.close()
 
 
-def _stored(site: Site) -> int:
-    with LedgerReader(site.data / "ledger.db") as ledger:
-        return ledger.totals().stored
-
-
 @contextmanager
-def _replaying(count: int) -> Iterator[int]:
-    """Our replaying server with the stream, as a process; its port."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.whole", str(count)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def _replaying(count: int) -> Iterator[tuple[int, Callable[[], None]]]:
+    """Our replaying server as a process: its port, and what makes it send more than the messages of the warm-up."""
+    command = [sys.executable, "-m", "tests.bench.whole", str(count)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield int(json.loads(process.stdout.readline())["port"])
+        assert process.stdin is not None
+        yield int(process.stdout.readline()), process.stdin.close
     finally:
         process.kill()
         process.wait()
@@ -120,8 +116,11 @@ async def _replay(count: int) -> None:
 
     from tests.tools.replay_server import ReplayServer
 
-    async with ReplayServer(stream.messages(count)) as server:
-        print(json.dumps({"port": server.port}), flush=True)
+    async with ReplayServer(stream.messages(count), first=_WARM_UP) as server:
+        print(server.port, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        server.release()
+        await server.done.wait()
         await asyncio.Event().wait()
 
 

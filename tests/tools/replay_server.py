@@ -26,8 +26,8 @@ class ReplayServer:
     `messages` are (topic, payload) pairs. Over a reconnect it goes on with what is not acknowledged (DUP=1 where sent).
     """
 
-    def __init__(self, messages: Iterable[tuple[str, bytes]], *, window: int | None = None) -> None:
-        """`window` caps the client's Receive Maximum."""
+    def __init__(self, messages: Iterable[tuple[str, bytes]], *, window: int | None = None, first: int | None = None) -> None:
+        """`window` caps the client's Receive Maximum. With `first` only so many messages are sent before `release()`."""
         self._window_cap = window
         self._packets: list[tuple[int, bytearray, int]] = []
         for index, (topic, payload) in enumerate(messages):
@@ -37,6 +37,8 @@ class ReplayServer:
             )
             self._packets.append((packet_id, raw, index))
         self.total = len(self._packets)
+        self.allowed = self.total if first is None else first
+        self.subscribers: list[_Subscriber] = []
         self.acknowledged = 0
         self.out_of_order = 0
         self.unexpected = 0
@@ -48,6 +50,12 @@ class ReplayServer:
         self.connect: mqtt5.ConnectPacket | None = None
         self._server: asyncio.Server | None = None
         self.port = 0
+
+    def release(self) -> None:
+        """Send the rest."""
+        self.allowed = self.total
+        for subscriber in self.subscribers:
+            subscriber.send()
 
     @property
     def url(self) -> str:
@@ -78,13 +86,17 @@ class _Subscriber(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._transport.set_write_buffer_limits(high=4 * 1024**2)
         self._server.connections += 1
+        self._server.subscribers.append(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.subscribers.remove(self)
 
     def pause_writing(self) -> None:
         self._writable = False
 
     def resume_writing(self) -> None:
         self._writable = True
-        self._send()
+        self.send()
 
     def data_received(self, data: bytes) -> None:
         data = self._buffer + data
@@ -103,7 +115,7 @@ class _Subscriber(asyncio.Protocol):
             position += size
             self._control(packet)
         self._buffer = data[position:]
-        self._send()
+        self.send()
 
     def _puback(self, packet_id: int) -> None:
         server = self._server
@@ -137,19 +149,19 @@ class _Subscriber(asyncio.Protocol):
                 codes2 = [mqtt5.UnsubAckReasonCode.SUCCESS] * len(packet.patterns)
                 self._transport.write(mqtt5.UnsubAckPacket(packet.packet_id, codes2).write())
             case mqtt5.PingReqPacket():
-                self._send()
+                self.send()
                 self._transport.write(mqtt5.PingRespPacket().write())
             case mqtt5.DisconnectPacket():
                 self._transport.close()
             case _:
                 self._server.unexpected += 1
 
-    def _send(self) -> None:
+    def send(self) -> None:
         server = self._server
         if not self._subscribed or self._transport is None or self._transport.is_closing():
             return
-        while self._writable and self._sent < server.total:
-            room = min(self._window - len(self._in_flight), server.total - self._sent, _CHUNK)
+        while self._writable and self._sent < server.allowed:
+            room = min(self._window - len(self._in_flight), server.allowed - self._sent, _CHUNK)
             if room <= 0:
                 return
             part = server._packets[self._sent : self._sent + room]
