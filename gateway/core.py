@@ -102,6 +102,14 @@ class Core:
         if isinstance(item, ClockJump):
             self._jump(item)
             return True
+        if isinstance(item, Command):
+            # One that does nothing is not journalled, so it must not change the state either.
+            self._dirty = False
+            self._advance(now, out)
+            done = self.watching.command(item, out) or self.silence.command(item, out)
+            if done or self._dirty:
+                self.state.last_received_ms = max(self.state.last_received_ms, now)
+            return done or self._dirty
         self._advance(now, out)
         self.state.last_received_ms = max(self.state.last_received_ms, now)
         if isinstance(item, Config):
@@ -122,8 +130,6 @@ class Core:
             out.lines.extend(item.lines)
             out.revisions += len(item.lines)
             self.state.revisions += len(item.lines)
-        elif isinstance(item, Command):
-            return self.watching.command(item, out) or self.silence.command(item, out)
         return True
 
     # ------------------------------------------------------------------ one message
