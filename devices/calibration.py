@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from itertools import pairwise
 from math import isfinite
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from devices.parameters import RAW_SUFFIX, Catalogue
 from devices.problems import ConfigProblem, DataPath, did_you_mean
@@ -28,7 +28,7 @@ from devices.reading import Value
 from devices.stations import EVER_MS, Correct, Correction, Corrections
 from devices.times import parse_instant
 
-__all__ = ["CalibrationModel", "apply", "compile_calibrations", "one_or_several", "us_epa_2021"]
+__all__ = ["CalibrationModel", "Calibrations", "apply", "compile_calibrations", "us_epa_2021"]
 
 When: TypeAlias = date | datetime | str | None
 
@@ -98,11 +98,14 @@ class CalibrationModel(_Model):
         return us_epa_2021 if self.us_epa_2021 is not None else _kappa(self.kappa_kohler or KappaModel())
 
 
-def one_or_several(calibration: object) -> object:
-    """`{pm25: {…}}` as `{pm25: [{…}]}`: a list is written only where there are several versions."""
-    if not isinstance(calibration, Mapping):
-        return calibration
-    return {name: (said,) if isinstance(said, Mapping) else said for name, said in calibration.items()}
+def _several(said: object) -> object:
+    return (said,) if isinstance(said, Mapping) else said
+
+
+Calibrations: TypeAlias = Annotated[
+    tuple[CalibrationModel, ...], BeforeValidator(_several, json_schema_input_type=CalibrationModel | tuple[CalibrationModel, ...])
+]
+"""As it is written: one correction, or a list where there are several versions."""
 
 
 def us_epa_2021(pm25: float, rh: float) -> float:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from devices.calibration import CalibrationModel, compile_calibrations, one_or_several
+from devices.calibration import CalibrationModel, Calibrations, compile_calibrations
 from devices.decoder import legal_device_id
 from devices.device_type import DeviceType
 from devices.parameters import Catalogue, Span
@@ -97,13 +97,8 @@ class DeviceModel(_Model):
     serial: str = Field("", max_length=100)
     note: str = Field("", max_length=500)
     maintenance: tuple[MaintenanceModel, ...] = ()
-    calibration: Mapping[str, tuple[CalibrationModel, ...]] = {}
+    calibration: Mapping[str, Calibrations] = {}
     """Parameter → corrections, each with the dates for which it holds. They replace the type's."""
-
-    @field_validator("calibration", mode="before")
-    @classmethod
-    def _lists(cls, calibration: Any) -> Any:
-        return one_or_several(calibration)
 
 
 class StationModel(_Model):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from devices.calibration import CalibrationModel, one_or_several
+from devices.calibration import Calibrations
 from devices.codecs.model import CodecModel
 from devices.formats.paths import compile_path
 from devices.formats.topic_template import compile_template
@@ -226,7 +226,7 @@ class TypeModel(Model):
     interval: Duration
     """How often such a device usually reports."""
     fields: Mapping[str, FieldModel] = Field(min_length=1)
-    calibration: Mapping[str, tuple[CalibrationModel, ...]] = {}
+    calibration: Mapping[str, Calibrations] = {}
     """Parameter → correction that every device of this type gets, unless the registry gives it one of its own."""
     recognise: RecogniseModel | None = None
     examples: tuple[ExampleModel, ...] = ()
@@ -237,11 +237,6 @@ class TypeModel(Model):
         if not title.get("vi") or not title.get("en"):
             raise ValueError("write the title in both languages: {vi: …, en: …}")
         return title
-
-    @field_validator("calibration", mode="before")
-    @classmethod
-    def _lists(cls, calibration: Any) -> Any:
-        return one_or_several(calibration)
 
     @field_validator("unwrap")
     @classmethod

@@ -222,16 +222,9 @@ _WRITTEN: dict[str, Any] = {
     "duration_ms": _DURATION,
     "parse_size": _SIZE,
     "_condition": _CONDITION,
-    "_lists": lambda schema: _one_or_several(schema),
     "_one_shape": lambda schema: {"anyOf": [{"type": "string"}, schema]},  # a station's area: one path, or a list with dates
 }
 """By the converter's name: what stands in the file. `tests/docs/test_schemas.py` holds every shipped file against it."""
-
-
-def _one_or_several(schema: dict[str, Any]) -> dict[str, Any]:
-    """A calibration by parameter: a list of them with dates, or the one written alone."""
-    lists = dict(schema.get("additionalProperties", {}))
-    return {**schema, "additionalProperties": {"anyOf": [lists, {"type": "object"}]}}
 
 
 def _schema(model: type[BaseModel], title: str) -> dict[str, Any]:

@@ -86,6 +86,8 @@ def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None,
         for each in heard:
             if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
                 best = each
+        if best.rssi is None:
+            return None
     return decoded, event.deviceInfo.devEui, event.time, best.rssi, best.snr
 
 

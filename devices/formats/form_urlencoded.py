@@ -10,8 +10,8 @@ refused alone.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC
-from urllib.parse import unquote_to_bytes
 
 from devices.formats.base import Format
 from devices.formats.record import Context, Pairs, Record, RecordReader
@@ -55,8 +55,11 @@ def parse(payload: bytes) -> Pairs | Rejection:
     return pairs
 
 
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
 def _unquoted(text: bytes) -> str:
-    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
+    return _ESCAPED.sub(lambda escape: bytes([int(escape[1], 16)]), text.replace(b"+", b" ")).decode("utf-8")
 
 
 def read(payload: bytes, context: Context) -> list[Record] | Rejection:

@@ -116,6 +116,8 @@ def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None,
         for each in heard:
             if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
                 best = each
+        if best.rssi is None:
+            return None
     ids = message.end_device_ids
     return decoded, ids.dev_eui or ids.device_id, up.received_at or message.received_at, best.rssi, best.snr
 

@@ -214,6 +214,15 @@ def test_a_tick_with_nothing_due_changes_nothing_and_is_not_journalled() -> None
     assert (out.journal, core.export()) == ([], before)
 
 
+def test_a_command_that_does_nothing_changes_nothing_and_is_not_journalled() -> None:
+    """It is not replayed after a restart, so the state must not remember it."""
+    core = started()
+    run(core, air(0, NOW, pm25=150))
+    before = core.export()
+    out = run(core, Command(NOW + 1, "acknowledge", "pm25-smoke/st-0/1", "Lan"))
+    assert (out.journal, core.export()) == ([], before)
+
+
 def test_invariant_7_a_broken_sensor_does_not_alarm() -> None:
     out = run(started(), *smoke(0, [99999, 99999, 99999, 99999]))
     assert out.transitions == []
