@@ -378,32 +378,6 @@ class Gateway:
         found = await self.ledger.read(committed)
         return {**found, "health": str(overall(self.health_parts())), "version": VERSION}
 
-    def device_counts(self) -> dict[str, dict[str, Any]]:
-        """Messages by disposition and clock offset of each device that spoke (of the core's state)."""
-        found: dict[str, dict[str, Any]] = {
-            device.id: {
-                "received": device.counts.received,
-                "stored": device.counts.stored,
-                "rejected": device.counts.rejected,
-                "duplicate": device.counts.duplicate,
-                "revisions": device.revisions,
-                "clock_offset_s": None if device.clock.offset_ms is None else device.clock.offset_ms / 1000,
-            }
-            for device in self.core.devices.values()
-            if device.counts.received
-        }
-        unknown = self.core.state.unknown
-        if unknown.received:
-            found["?"] = {
-                "received": unknown.received,
-                "stored": unknown.stored,
-                "rejected": unknown.rejected,
-                "duplicate": unknown.duplicate,
-                "revisions": 0,
-                "clock_offset_s": None,
-            }
-        return found
-
     def metrics_text(self) -> bytes:
         """Gauges are brought up to date when somebody asks."""
         gauges.update(self)
