@@ -29,7 +29,7 @@ from gateway.errors import DeliveryError, EnvgwError
 from gateway.health import GREEN, RED, YELLOW, HealthPart, overall
 from gateway.history.base import Compacting, History
 from gateway.history.factory import make_history
-from gateway.inputs import ClockJump, Config, Input, Start
+from gateway.inputs import Adopt, ClockJump, Config, Input, Start
 from gateway.ledger import AsyncLedger, CommitFailed, Ledger
 from gateway.metrics import Metrics
 from gateway.mqtt.factory import make_sources
@@ -162,6 +162,10 @@ class Gateway:
         if now < last:
             log.warning("the clock is behind the journal: stepped back while the gateway was down", seconds=(last - now) / 1000)
             inputs.append(ClockJump(now, now - last))
+        if self.core.state.version not in ("", VERSION):
+            open_ = await self.ledger.read(lambda ledger: [episode.latest for episode in ledger.episodes("open", None, 1_000_000)])
+            log.info("upgraded: what was announced before is adopted", before=self.core.state.version, now=VERSION, episodes=len(open_))
+            inputs.append(Adopt(now, tuple(sorted(open_, key=lambda item: item.episode))))
         inputs.append(Start(now, VERSION))
         if self.core.state.config != self.config.digest:
             inputs.append(Config(now, self.config.digest, self.config.text))

@@ -24,8 +24,8 @@ import xxhash
 from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
 from devices.timing import DeviceClock, Window
-from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
-from gateway.outcomes import Outcomes, Transition
+from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
 from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
@@ -108,8 +108,11 @@ class Core:
             self._configure(item, out)
         elif isinstance(item, Start):
             self.state.starts += 1
+            self.state.version = item.version
             for clock in self.state.sources.values():
                 clock.pause(now)
+        elif isinstance(item, Adopt):
+            self._adopt(item, out)
         elif isinstance(item, Link):
             self._link(item)
         elif isinstance(item, Shed):
@@ -180,6 +183,18 @@ class Core:
             self._reschedule(item.now_ms)
         else:
             clock.pause(item.now_ms)
+
+    def _adopt(self, item: Adopt, out: Outcomes) -> None:
+        """Semantics A5: episodes that were announced go on under their name, or end with the reason `upgraded`."""
+        self.snapshots.touch_all()
+        for last in item.open:
+            if self.watching.adopt(last) or self.silence.adopt(last):
+                continue
+            over = msgspec.structs.replace(last, state="resolved", reason="upgraded", event_ms=item.now_ms, processed_ms=item.now_ms)
+            self.record(over, out)
+            if last.mode != "shadow":
+                out.intents.append(Intent(due_ms=item.now_ms, transition=over))
+        self._reschedule(item.now_ms)
 
     def _jump(self, item: ClockJump, out: Outcomes) -> None:
         """Semantics A1, A6: pending deadlines, watermarks and last receipt stamps move by the step."""

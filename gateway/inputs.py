@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from devices.reading import Line
+from gateway.outcomes import Transition
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="m"):
@@ -48,6 +49,13 @@ class Start(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
 
     now_ms: int
     version: str
+
+
+class Adopt(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="u"):
+    """After an upgrade: the episodes that the ledger has open (each by its last transition). Its outcomes win (A5)."""
+
+    now_ms: int
+    open: tuple[Transition, ...]
 
 
 class Config(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
@@ -120,7 +128,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     comment: str = ""
 
 
-Input: TypeAlias = Message | Tick | Start | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Command
+Input: TypeAlias = Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Command
 
 
 def received(item: Input) -> int:

@@ -191,6 +191,19 @@ class Silence:
         out.transitions[-1] = msgspec.structs.replace(out.transitions[-1], operator=item.operator, comment=item.comment)
         return True
 
+    def adopt(self, last: Transition) -> bool:
+        """A built-in alert that was open before an upgrade: if it still is, it keeps its start, which is its name (A5)."""
+        group = last.device if last.kind != builtin.NEVER_SPOKE.id else last.station
+        if last.kind not in builtin.BUILTINS or not self._since(last.kind, group):
+            return False
+        if last.kind == builtin.NEVER_SPOKE.id:
+            self._core.stations[group].never_since = last.started_ms
+        elif last.kind == builtin.DEVICE_SILENT.id:
+            self._core.devices[group].silent_since = last.started_ms
+        else:
+            self._core.devices[group].fault_since = last.started_ms
+        return True
+
     def _since(self, kind: str, group: str) -> str:
         """Start of the open episode of this kind and group, as text; empty if none is open."""
         since = None

@@ -182,3 +182,5 @@ class Globals(msgspec.Struct):
     refused_values: int = 0
     clock_jumps: int = 0
     starts: int = 0
+    version: str = ""
+    """Of the code that started last."""

@@ -378,6 +378,16 @@ class Watching:
         self._core.record(msgspec.structs.replace(transition, operator=item.operator, comment=item.comment), out)
         return True
 
+    def adopt(self, last: Transition) -> bool:
+        """An episode that was open before an upgrade: if its rule still says so, it keeps its start, which is its name (A5)."""
+        station = self._core.stations.get(last.station)
+        state = station.rules.get(last.rule) if station else None
+        if last.kind != "threshold" or state is None or state.started is None:
+            return False
+        state.started, state.announced = last.started_ms, True
+        state.told_severity = max(state.told_severity, SEVERITIES.index(last.severity))
+        return True
+
     def jump(self, delta_ms: int) -> None:
         """The clock was stepped: everything pending moves with it (semantics A1)."""
         for station in self._core.stations.values():

@@ -12,6 +12,8 @@ from gateway import app, coreconfig
 from gateway.app import Gateway
 from gateway.config import load
 from gateway.history.duckdb_history import DuckDBHistory
+from gateway.outcomes import Outcomes
+from tests.tools.alerts import transition
 
 
 async def test_replaced_values_leave_the_embedded_history_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +32,27 @@ async def test_replaced_values_leave_the_embedded_history_by_themselves(tmp_path
                 await asyncio.sleep(0.01)
     finally:
         await gateway.stop()
+
+
+async def test_A5_a_start_of_another_version_adopts_what_the_ledger_has_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here nothing is open any more by the new code's reckoning: what was announced ends with the reason `upgraded`."""
+    loaded = load(environ={"ENVGW_GATEWAY__DATA_DIR": str(tmp_path), "ENVGW_API__ENABLED": "false"})
+    monkeypatch.setattr(app, "VERSION", "0.0.9")
+    before = Gateway(loaded.settings, coreconfig.build(loaded))
+    await before.start()
+    told = transition("firing", rule="gone", kind="threshold")
+    await before.ledger.commit([], Outcomes(transitions=[told]))
+    await before.stop()
+    monkeypatch.undo()
+
+    after = Gateway(loaded.settings, coreconfig.build(loaded))
+    await after.start()
+    try:
+        (episode,) = await after.ledger.read(lambda ledger: ledger.episodes(None, None, 10))
+        assert (episode.latest.state, episode.latest.reason, episode.latest.episode) == ("resolved", "upgraded", told.episode)
+        assert after.core.state.version == app.VERSION
+    finally:
+        await after.stop()
 
 
 def _values(history: DuckDBHistory) -> list[float]:

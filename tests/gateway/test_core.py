@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import Core
-from gateway.inputs import ClockJump, Command, Input, Link, Message, Replayed, Shed, Start, Tick
+from gateway.inputs import Adopt, ClockJump, Command, Input, Link, Message, Replayed, Shed, Start, Tick
 from gateway.outcomes import Outcomes, Transition
 from tests.tools.town import BROKER, MIN, NOW, air, config, first, plain, raw, started
 
@@ -344,6 +345,29 @@ def test_shadow_rules_are_recorded_and_nobody_is_told() -> None:
     out = run(started(plain(rules=rules)), *smoke(0, [150, 150, 150]))
     assert len(out.transitions) == 1
     assert out.intents == []
+
+
+def test_A5_after_an_upgrade_open_episodes_go_on_under_their_name_or_end() -> None:
+    core = started()
+    run(core, *smoke(0, [150, 150, 150]))
+    other = started()
+    (told,) = run(other, *smoke(1, [150, 150, 150])).transitions
+    before = msgspec.structs.replace(
+        run(started(), *smoke(0, [150, 150, 150])).transitions[0], started_ms=NOW - 5, episode=f"pm25-smoke/st-0/{NOW - 5}"
+    )
+    out = run(core, Adopt(NOW + 3 * MIN, (before, told)))
+    assert [(item.episode, item.state, item.reason) for item in out.transitions] == [(told.episode, "resolved", "upgraded")]
+    assert [intent.transition for intent in out.intents] == out.transitions
+    out = run(core, air(0, NOW + 4 * MIN, pm25=10))
+    assert [(item.episode, item.state) for item in out.transitions] == [(before.episode, "resolved")]
+
+
+def test_A5_a_built_in_alert_goes_on_under_its_name() -> None:
+    core = started(plain(air=1, water=0))
+    (silent,) = run(core, air(0, NOW, pm25=1), Tick(NOW + 5 * MIN)).transitions
+    older = msgspec.structs.replace(silent, started_ms=NOW + 1, episode=f"device-silent/an-0/{NOW + 1}")
+    assert run(core, Adopt(NOW + 6 * MIN, (older,))).transitions == []
+    assert run(core, air(0, NOW + 7 * MIN, pm25=1)).transitions[0].episode == older.episode
 
 
 # ---------------------------------------------------------------- clock jumps
