@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,8 @@ def broker(make_mosquitto: Callable[..., Mosquitto], secrets: Path) -> Mosquitto
     ):
         assert deployed in text
         text = text.replace(deployed, here)
-    server._config = text.splitlines()
+    # As root it would become user `mosquitto`, who cannot read this test's folder; in the image that user owns it.
+    server._config = [*(["user root"] if os.getuid() == 0 else []), *text.splitlines()]
     return server.start()
 
 
