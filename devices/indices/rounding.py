@@ -29,12 +29,19 @@ def half_up(value: float) -> int:
 
 
 def whole_steps(value: float, step: float) -> int:
-    """How many whole `step`s are in `value`, towards zero: 9.05 has 90 of 0.1. Of the decimals that Python prints for both."""
+    """How many whole `step`s (1, 0.1, 0.001 …) are in `value`, towards zero: 9.05 has 90 of 0.1. Of the decimals that Python prints.
+
+    Near a whole step the nearest float to it decides: whole / 10 is the very float that prints as that decimal.
+    """
     steps = value / step
     whole = int(steps)
     if NEAR < abs(steps - whole) < 1 - NEAR:
         return whole
-    return int(Decimal(repr(value)) / Decimal(repr(step)))
+    whole = round(steps)
+    edge = whole / round(1 / step)
+    if value >= 0:
+        return whole if value >= edge else whole - 1
+    return whole if value <= edge else whole + 1
 
 
 def truncated(value: float, step: float) -> float:
