@@ -11,6 +11,10 @@ from typing import Any, cast
 
 import yaml
 
+from devices.indices.derived import DerivedTable
+from devices.indices.limit_tables import Limits
+from devices.indices.tables import AdviceFile, AirTable, AirTables
+from devices.indices.water_table import WaterTable
 from devices.parameters import Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
 
@@ -28,6 +32,39 @@ def _read(text: str) -> Any:
 def catalogue() -> Catalogue:
     """The shipped parameter catalogue."""
     return Catalogue.parse(_read(_PACKAGE.joinpath("parameters.yaml").read_text("utf-8")))
+
+
+@cache
+def derived_table() -> DerivedTable:
+    """What is computed from readings, by id: `pm25_24h`, `o3_8h`, `vn_aqi` …"""
+    return DerivedTable.parse(_read(_PACKAGE.joinpath("indices", "derived.yaml").read_text("utf-8")), catalogue())
+
+
+@cache
+def air_tables() -> AirTables:
+    """The shipped editions of VN_AQI and US AQI."""
+    files = _folder("indices", "tables")
+    airs = [data for name, data in files.items() if name.startswith(("vn_aqi_", "us_aqi_"))]
+    return AirTables([AirTable.parse(data, AdviceFile.parse(files["advice"]), catalogue(), derived_table()) for data in airs])
+
+
+@cache
+def water_table() -> WaterTable:
+    """VN_WQI."""
+    files = _folder("indices", "tables")
+    return WaterTable.parse(files["vn_wqi_1460"], AdviceFile.parse(files["advice"]))
+
+
+@cache
+def limits() -> Limits:
+    """The shipped limits: QCVN 05, 08, 10:2023, WHO 2021."""
+    return Limits(list(_folder("indices", "limits").values()))
+
+
+def _folder(*names: str) -> dict[str, Any]:
+    """The YAML files of one folder, read, by name without ending."""
+    files = sorted(_PACKAGE.joinpath(*names).iterdir(), key=lambda entry: entry.name)
+    return {file.name.removesuffix(".yaml"): _read(file.read_text("utf-8")) for file in files if file.name.endswith(".yaml")}
 
 
 def shipped_types() -> dict[str, dict[str, Any]]:
@@ -62,8 +99,7 @@ def with_codec(data: dict[str, Any], folder: Traversable) -> dict[str, Any]:
 
 @cache
 def _layouts() -> dict[str, dict[str, Any]]:
-    files = sorted(_PACKAGE.joinpath("codecs", "layouts").iterdir(), key=lambda entry: entry.name)
-    return {file.name.removesuffix(".yaml"): _read(file.read_text("utf-8")) for file in files if file.name.endswith(".yaml")}
+    return _folder("codecs", "layouts")
 
 
 def _script(name: str, folder: Traversable) -> str:
