@@ -17,6 +17,7 @@ from devices.indices.tables import AdviceFile, AirTable, AirTables
 from devices.indices.water_table import WaterTable
 from devices.parameters import Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
+from devices.qc.settings import Defaults, parse_defaults
 
 _PACKAGE = resources.files("devices")
 _SCRIPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,96}\.js")
@@ -120,3 +121,9 @@ def _script(name: str, folder: Traversable) -> str:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([ConfigProblem(place, f"{name}: byte {error.start} is not UTF-8")]) from None
+
+
+@cache
+def quality_defaults() -> Defaults:
+    """The shipped defaults of the quality tests."""
+    return parse_defaults(_read(_PACKAGE.joinpath("qc", "defaults.yaml").read_text("utf-8")))
