@@ -71,6 +71,8 @@ class Station:
     """Path or URL of a picture."""
     maintenance: tuple[Maintenance, ...] = ()
     """In order of their begin."""
+    tags: tuple[str, ...] = ()
+    """What rules and lists may choose it by."""
 
     @property
     def area(self) -> str:

@@ -23,6 +23,7 @@ import xxhash
 
 from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
+from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
 from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
 from gateway.outcomes import Intent, Outcomes, Transition
@@ -31,6 +32,7 @@ from gateway.snapshots import Snapshotter
 from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
 from gateway.taking import Taking
 from gateway.watching import Watching
+from rules.columns import decode_column, encode_column
 
 
 def config_text(plain: dict[str, Any]) -> str:
@@ -60,7 +62,7 @@ class Core:
         self.silence = Silence(self)
         self.watching = Watching(self)
         self._timers: list[tuple[int, str, str]] = []
-        """(due, "d" or "s", id): a heap with stale entries, which are worked out again when they come up. Derived."""
+        """(due, "d", "s" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
 
     # ------------------------------------------------------------------ stepping
@@ -173,6 +175,8 @@ class Core:
             due, kind, name = heapq.heappop(timers)
             if kind == "d":
                 self.silence.device_due(name, due, now_ms, out)
+            elif kind == "m":
+                self.watching.minute_due(due, now_ms, out)
             else:
                 self.watching.station_due(name, due, now_ms, out)
 
@@ -220,7 +224,7 @@ class Core:
         self.state.config = item.digest
         self.snapshots.touch_all()
         self._adopt_registry(item.now_ms, out)
-        self.watching.configure(plain["rules"], item.now_ms, out)
+        self.watching.configure(plain["rules"], item.now_ms, out, plain.get("timezone", DEFAULT_ZONE))
         self._reschedule(item.now_ms)
 
     def _load_config(self, plain: dict[str, Any], digest: str) -> None:
@@ -286,16 +290,16 @@ class Core:
             elif name[0] == "f":
                 self.formats[name[2:]] = msgspec.msgpack.decode(data, type=FormatState)
             else:
-                self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
+                self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState, dec_hook=decode_column)
         self._load_config(plain, self.state.config)
         registry = self.interpreter.registry
         if self.devices.keys() != registry.devices.keys() or not registry.stations.keys() <= self.stations.keys():
             raise ValueError("the snapshot lacks devices or stations of its own configuration")
-        self.watching.load(plain["rules"])
+        self.watching.load(plain["rules"], plain.get("timezone", DEFAULT_ZONE))
         self._reschedule(self.state.last_received_ms)
 
 
-_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic", enc_hook=encode_column)
 
 
 def _encode(value: object) -> bytes:

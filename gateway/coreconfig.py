@@ -27,6 +27,8 @@ from gateway.core import config_digest, config_text
 from gateway.settings import Settings
 from gateway.yamlfile import Document, Problem
 from rules.builtin import BUILTINS
+from rules.conditions import ConditionError, compile_plain
+from rules.language.view import Compiled
 from rules.model import RuleModel, canonical, check_rules
 
 VERSION = 1
@@ -130,15 +132,19 @@ def _rules(documents: Sequence[Document], problems: list[Problem]) -> list[RuleM
             problems.append(document.problem(("rules", index, "id"), f"{model.id!r} is the id of a built-in alert: choose another"))
         placed.append((document, index, model))
     models = [model for _, _, model in placed]
-    for problem in check_rules(models, known_parameter=_known_parameter):
+    for problem in check_rules(models, condition):
         document, index, _ = placed[int(problem.path[1])]
         problems.append(document.problem(("rules", index, *problem.path[2:]), problem.message))
     return models
 
 
-def _known_parameter(name: str) -> str | None:
+def condition(text: str) -> Compiled:
+    """A condition of a rules file, compiled. Raises ConditionError."""
+    compiled = compile_plain(text)
     known = loader.catalogue()
-    return None if name in known else f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}"
+    for name in sorted(compiled.parameters - known.keys()):
+        raise ConditionError(f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}", text.index(name))
+    return compiled
 
 
 def _routes(settings: Settings, types: set[str], loaded: LoadedConfig, problems: list[Problem]) -> list[list[str]]:

@@ -14,10 +14,6 @@ def rows(core: CoreConfig) -> list[dict[str, Any]]:
     found = []
     for plain in core.plain["rules"]:
         rule = compile_rule(RuleModel.model_validate(plain))
-        stations = [
-            name
-            for name, station in sorted(registry.stations.items())
-            if rule.watches(station=name, area=station.area, media=frozenset((station.medium,)))
-        ]
+        stations = [name for name, station in sorted(registry.stations.items()) if rule.watches(station, station.area)]
         found.append({**plain, "stations": stations})
     return found
