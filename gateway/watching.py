@@ -71,11 +71,11 @@ class Watching:
         self.rules: dict[str, Rule] = {}
         self.zone: tzinfo = parse_zone(DEFAULT_ZONE)
         self.telling = Telling(core)
-        self._groups = Groups(core, self.telling)
+        self.groups = Groups(core, self.telling)
         self._latecomers = Latecomers(core, self.telling)
-        self._neighbours = Neighbours(core)
-        self._plans = Plans({}, core.interpreter.registry, self._neighbours)
-        self._watches: dict[str, dict[str, Watch]] = {}
+        self.neighbours = Neighbours(core)
+        self.plans = Plans({}, core.interpreter.registry, self.neighbours)
+        self.watches: dict[str, dict[str, Watch]] = {}
         """station -> parameter -> watch."""
         self._sights: dict[str, tuple[StationSight, PastSight, AnySight]] = {}
 
@@ -98,7 +98,7 @@ class Watching:
                 station.caught_up = event_ms >= received_ms - 2 * interval
                 if not station.caught_up:
                     station.late_ms = received_ms
-            watches = self._watches[line.station]
+            watches = self.watches[line.station]
             time_ms, device = line.time_ms, line.device
             held = None if event_ms is None else Held(event_ms, interval, silence_s, message.source, device)
             awake = station.rules and event_ms is not None
@@ -112,7 +112,7 @@ class Watching:
                 try:
                     watch = watches[parameter]
                 except KeyError:
-                    watch = self._new_watch(station, parameter)
+                    watch = self.new_watch(station, parameter)
                 state = watch.state
                 previous = state.held
                 if watch.plan.any_quality and number is not None and event_ms is not None:
@@ -159,7 +159,7 @@ class Watching:
             if strangers is not None:
                 self._strangers(station, strangers, line.time_ms, received_ms, out)
             if station.rules:
-                self._settle(station)
+                self.settle(station)
                 self._schedule_station(station, received_ms)
 
     @staticmethod
@@ -185,7 +185,7 @@ class Watching:
             rule = self.rules[rule_id]
             if not rule.any_quality and not names.isdisjoint(rule.parameters) and event_ms > state.at_ms:
                 sight = self.sight(station.id)
-                found[rule_id] = advance(rule, state, sight, event_ms, self._silence_ms(station, rule))
+                found[rule_id] = advance(rule, state, sight, event_ms, self.silence_ms(station, rule))
                 late.mark(rule, state)
         return found
 
@@ -203,13 +203,13 @@ class Watching:
             if plan.foreign:
                 abroad.append(watch)
         for rule in rules.values():
-            self._look(station, rule, sight, event_ms, received_ms, before.get(rule.id, []), out, sample=sample)
+            self.look(station, rule, sight, event_ms, received_ms, before.get(rule.id, []), out, sample=sample)
         if abroad:
             for value in values:
-                if value.parameter in self._plans.foreign:
+                if value.parameter in self.plans.foreign:
                     self._abroad(station, value.parameter, event_ms, received_ms, out, sample=sample)
 
-    def _look(
+    def look(
         self, station: StationState, rule: Rule, sight: StationSight, event_ms: int, received_ms: int, changes: list[Change],
         out: Outcomes, *, sample: bool,
     ) -> None:  # fmt: skip
@@ -224,11 +224,11 @@ class Watching:
             at_ms = sight.at_ms
         else:
             at_ms = sight.at_ms = max(event_ms, state.at_ms)
-        silence_ms = self._silence_ms(station, rule)
+        silence_ms = self.silence_ms(station, rule)
         changes = changes + transitions.observe(rule, state, truths(rule, sight), at_ms, sample=sample, silence_ms=silence_ms)
         late.mark(rule, state)
         if changes or state.started is not None:
-            self._tell(station, rule, state, changes, received_ms, out, sight)
+            self.tell(station, rule, state, changes, received_ms, out, sight)
 
     @staticmethod
     def _now(station: StationState, rule: Rule, event_ms: int) -> int:
@@ -241,7 +241,7 @@ class Watching:
 
     def _abroad(self, station: StationState, parameter: str, event_ms: int, received_ms: int, out: Outcomes, *, sample: bool) -> None:
         """Rules at other stations that look at this one."""
-        for rule, seen, places in self._plans.foreign[parameter]:
+        for rule, seen, places in self.plans.foreign[parameter]:
             if station.id not in seen:
                 continue
             for name in places:
@@ -253,9 +253,9 @@ class Watching:
                 at_ms = max(event_ms, there.watermark_ms)
                 state = there.rules.get(rule.id)
                 sight = self.sight(name)
-                bridged = [] if state is None else advance(rule, state, sight, at_ms, self._silence_ms(there, rule))
-                self._look(there, rule, sight, at_ms, received_ms, bridged, out, sample=sample)
-                self._settle(there)
+                bridged = [] if state is None else advance(rule, state, sight, at_ms, self.silence_ms(there, rule))
+                self.look(there, rule, sight, at_ms, received_ms, bridged, out, sample=sample)
+                self.settle(there)
                 if name != station.id and there.rules:
                     self._schedule_station(there, received_ms)
 
@@ -277,17 +277,17 @@ class Watching:
             for rule in (*watch.plan.plain, *watch.plan.loud):
                 if not quiet or rule.id in station.rules:
                     rules[rule.id] = rule
-        sight = self._sights_of(station.id)[1]
+        sight = self._sightsof(station.id)[1]
         for rule in rules.values():
-            silence_ms = self._silence_ms(station, rule)
-            self._latecomers.reconsider(station, rule, sight, at_ms, silence_ms, received_ms, out, self._tell)
+            silence_ms = self.silence_ms(station, rule)
+            self._latecomers.reconsider(station, rule, sight, at_ms, silence_ms, received_ms, out, self.tell)
 
     def _strangers(self, station: StationState, values: list[Value], time_ms: int, received_ms: int, out: Outcomes) -> None:
         """Rules with `quality: any` look at readings of every flag, by the time at which they are shown."""
-        sight = self._sights_of(station.id)[2]
+        sight = self._sightsof(station.id)[2]
         rules: dict[str, Rule] = {}
         for value in values:
-            watch = self._watches[station.id][value.parameter]
+            watch = self.watches[station.id][value.parameter]
             shown = watch.state.shown
             if value.value is None or shown is None or shown.time_ms != time_ms:
                 continue
@@ -300,33 +300,33 @@ class Watching:
             bridged: list[Change] = []
             if state is not None:
                 elapsed: list[Change] = []
-                transitions.elapse(rule, state, max(time_ms, state.at_ms), self._silence_ms(station, rule), elapsed)
+                transitions.elapse(rule, state, max(time_ms, state.at_ms), self.silence_ms(station, rule), elapsed)
                 bridged = elapsed
-            self._look(station, rule, sight, time_ms, received_ms, bridged, out, sample=True)
+            self.look(station, rule, sight, time_ms, received_ms, bridged, out, sample=True)
 
-    def _settle(self, station: StationState) -> None:
+    def settle(self, station: StationState) -> None:
         """Rules at which nothing is pending or open any more forget their state: it is what a new one would be."""
         for name in [name for name, state in station.rules.items() if state.idle]:
             del station.rules[name]
 
-    def _tell(
+    def tell(
         self, station: StationState, rule: Rule, state: RuleState, changes: Sequence[Change], received_ms: int, out: Outcomes,
         sight: StationSight,
     ) -> None:  # fmt: skip
-        (self._groups if rule.group else self.telling).tell(station, rule, state, changes, received_ms, out, sight)
+        (self.groups if rule.group else self.telling).tell(station, rule, state, changes, received_ms, out, sight)
 
-    def _silence_ms(self, station: StationState, rule: Rule) -> int:
+    def silence_ms(self, station: StationState, rule: Rule) -> int:
         """How long a condition may be unknown before timers are reset: `silence.after`, less what values were held."""
         longest = 0
         for name in rule.parameters:
             state = station.parameters.get(name)
             if state is not None and state.held is not None:
                 interval_ms = shown_interval_ms(self._core, state) if rule.any_quality else state.held.interval_ms
-                longest = max(longest, self._silent_after(rule, interval_ms) - round(HOLD_INTERVALS * interval_ms))
+                longest = max(longest, self.silent_after(rule, interval_ms) - round(HOLD_INTERVALS * interval_ms))
         return longest or max(0, rule.silence_ms or 0)
 
     @staticmethod
-    def _silent_after(rule: Rule, interval_ms: int) -> int:
+    def silent_after(rule: Rule, interval_ms: int) -> int:
         """Silence counts from the last reading, and not before it has run out."""
         return max(rule.silence_ms or SILENCE_INTERVALS * interval_ms, round(HOLD_INTERVALS * interval_ms))
 
@@ -334,20 +334,20 @@ class Watching:
 
     def sight(self, station: str) -> StationSight:
         """The station as its rules see it."""
-        return self._sights_of(station)[0]
+        return self._sightsof(station)[0]
 
-    def _sights_of(self, station: str) -> tuple[StationSight, PastSight, AnySight]:
+    def sights_of(self, station: str) -> tuple[StationSight, PastSight, AnySight]:
         found = self._sights.get(station)
         if found is None:
-            given = (self._core, self._core.stations[station], self._neighbours)
+            given = (self._core, self._core.stations[station], self.neighbours)
             found = self._sights[station] = (StationSight(*given), PastSight(*given), AnySight(*given))
         return found
 
-    def _new_watch(self, station: StationState, parameter: str) -> Watch:
+    def new_watch(self, station: StationState, parameter: str) -> Watch:
         state = station.parameters.get(parameter)
         if state is None:
             state = station.parameters[parameter] = ParameterState()
-        plan = self._plans.plan(station.id, parameter)
+        plan = self.plans.plan(station.id, parameter)
         kept: dict[bool, list[WindowState]] = {False: [], True: []}
         for any_quality, windows in ((False, plan.windows), (True, plan.any_windows)):
             for name, length_ms, parts, lateness_ms in windows:
@@ -355,272 +355,6 @@ class Watching:
                 if window is None:
                     window = station.windows[name] = new_window(length_ms, parts, lateness_ms)
                 kept[any_quality].append(window)
-        watch = self._watches[station.id][parameter] = Watch(plan, state, kept[False], kept[True])
+        watch = self.watches[station.id][parameter] = Watch(plan, state, kept[False], kept[True])
         return watch
 
-    # ------------------------------------------------------------------ timers
-
-    def station_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
-        """A timer of this station came up. `due_ms` is its time, `now_ms` that of the input that found it."""
-        station = self._core.stations.get(name)
-        if station is None or name not in self._watches:
-            return
-        if self._core.snapshots.active:
-            self._core.snapshots.touch("s:" + name)
-        live = self.telling.live(station, due_ms)
-        for rule_id in list(station.rules):
-            rule, state = self.rules[rule_id], station.rules[rule_id]
-            sight = self._sights_of(name)[2 if rule.any_quality else 0]
-            changes: list[Change] = []
-            if live:
-                changes = self._due(station, rule, state, sight, due_ms)
-            if changes or state.started is not None:
-                self._tell(station, rule, state, changes, now_ms, out, sight)
-        for rule_id, flap in list(station.flaps.items()):
-            known = self.rules.get(rule_id)
-            if known is not None and flap.since is not None and calm_at(flap, known) <= due_ms:
-                sight = self._sights_of(name)[2 if known.any_quality else 0]
-                self.telling.calm(station, known, station.rules.get(rule_id), flap, due_ms, now_ms, out, sight)
-        self._settle(station)
-        self._schedule_station(station, due_ms)
-
-    def _due(self, station: StationState, rule: Rule, state: RuleState, sight: StationSight, due_ms: int) -> list[Change]:
-        """What time alone does to a rule: timers while values are held, and silence by the clock that stands still (E5)."""
-        changes: list[Change] = []
-        due = transitions.next_due(state, _NEVER)
-        if due is not None and due <= due_ms:
-            self._core.mark_dirty()
-            changes = advance(rule, state, sight, due, _NEVER)
-            state.at_ms = max(state.at_ms, due)
-            late.mark(rule, state)
-        silent_at = self._silent_at(station, rule, state)
-        if silent_at is not None and silent_at[0] <= due_ms:
-            changes += transitions.silent(rule, state, silent_at[1])
-            late.mark(rule, state)
-        return changes
-
-    def _silent_at(self, station: StationState, rule: Rule, state: RuleState) -> tuple[int, int] | None:
-        """(wall time, event time) at which the open episode's data will have stopped; None if it is no question, or clocks stand still."""
-        if state.started is None or state.unknown or not rule.parameters:
-            return None
-        found: tuple[int, int] | None = None
-        for name in sorted(rule.parameters):
-            held = station.parameters[name].held if name in station.parameters else None
-            if held is None:
-                continue
-            clock = self._core.silence.clock_of(held.source)
-            if clock.paused_since is not None:
-                return None
-            silence_ms = self._silent_after(rule, held.interval_ms)
-            at = held.alive_s + silence_ms + clock.paused_ms, held.last_ms + silence_ms
-            if found is None or at > found:
-                found = at
-        return found
-
-    def minute_due(self, due_ms: int, now_ms: int, out: Outcomes) -> None:
-        """A whole minute: conditions that time alone can change (`age`, clock, `limit`). Nothing is remembered unless something happens."""
-        for name, rule in self._plans.timed:
-            station = self._core.stations[name]
-            if not self.telling.live(station, due_ms):
-                continue
-            sight = self._sights_of(name)[2 if rule.any_quality else 0]
-            state = station.rules.get(rule.id)
-            sight.at_ms = due_ms
-            if state is None and not stirs(rule, sight):
-                continue
-            if self._core.snapshots.active:
-                self._core.snapshots.touch("s:" + name)
-            if state is None:
-                self._core.mark_dirty()
-                self._look(station, rule, sight, due_ms, now_ms, [], out, sample=False)
-            elif due_ms > state.at_ms:
-                self._again(station, rule, state, sight, due_ms, now_ms, out)
-            self._settle(station)
-            self._schedule_station(station, due_ms)
-        self.schedule_minute(due_ms)
-
-    def _again(
-        self, station: StationState, rule: Rule, state: RuleState, sight: StationSight, due_ms: int, now_ms: int, out: Outcomes
-    ) -> None:
-        before = msgspec.structs.replace(state, levels=transitions.copied(state.levels))
-        changes = advance(rule, state, sight, due_ms, _NEVER)
-        sight.at_ms = due_ms
-        changes += transitions.observe(rule, state, truths(rule, sight), due_ms, sample=False, silence_ms=_NEVER)
-        if not changes and state.levels == before.levels:
-            state.at_ms, state.doubt_ms = before.at_ms, before.doubt_ms
-            return
-        self._core.mark_dirty()
-        late.mark(rule, state)
-        self._tell(station, rule, state, changes, now_ms, out, sight)
-
-    def schedule_minute(self, now_ms: int) -> None:
-        """Ask to be woken at the next whole minute, if some rule needs it."""
-        if self._plans.timed:
-            self._core.schedule(now_ms - now_ms % _MINUTE_MS + _MINUTE_MS, "m", "")
-
-    def _schedule_station(self, station: StationState, now_ms: int) -> None:
-        """Put the station's next due time on the heap. `now_ms` is the latest instant it was looked at."""
-        due = _NEVER
-        caught_up_at = 0 if station.caught_up else station.late_ms + CATCH_UP_MS
-        for rule_id, state in station.rules.items():
-            rule = self.rules[rule_id]
-            at = transitions.next_due(state, _NEVER)
-            if at is not None:
-                due = min(due, max(at, caught_up_at))
-            if state.started is None:
-                continue
-            flap = station.flaps.get(rule_id)
-            flapping = flap is not None and flap.since is not None
-            if self._groups.waits(station, rule) if rule.group else not state.announced and not flapping:
-                due = min(due, max(caught_up_at, self.telling.room_at(rule, state.severity, now_ms)))
-            silent_at = self._silent_at(station, rule, state)
-            if silent_at is not None:
-                due = min(due, max(silent_at[0], caught_up_at))
-        for rule_id, flap in station.flaps.items():
-            if flap.since is not None and rule_id in self.rules:
-                due = min(due, calm_at(flap, self.rules[rule_id]))
-        if due < _NEVER:
-            self._core.schedule(due, "s", station.id)
-
-    def reschedule_all(self, now_ms: int) -> None:
-        """After a restore, a clock jump or a link change: work out every timer again."""
-        for name in sorted(self._watches):
-            station = self._core.stations[name]
-            if station.rules or station.flaps:
-                self._schedule_station(station, now_ms)
-        self.schedule_minute(now_ms)
-
-    # ------------------------------------------------------------------ configuration
-
-    def load(self, rules: Sequence[dict[str, Any]], zone: str = DEFAULT_ZONE) -> None:
-        """Compile rules and rebuild the watches from the state (after a restore). Changes no state."""
-        self._take({rule.id: rule for rule in (compile_rule(RuleModel.model_validate(plain)) for plain in rules)}, zone)
-
-    def _take(self, rules: dict[str, Rule], zone: str) -> None:
-        registry = self._core.interpreter.registry
-        self.zone = parse_zone(zone)
-        self.rules = rules
-        self._neighbours.clear()
-        self._sights.clear()
-        self._plans = Plans(rules, registry, self._neighbours)
-        self._watches = {}
-        for name in registry.stations:
-            self._watches[name] = {}
-            station = self._core.stations.get(name)
-            for parameter in sorted(station.parameters) if station else ():
-                assert station is not None
-                self._new_watch(station, parameter)
-
-    def configure(self, rules: Sequence[dict[str, Any]], now_ms: int, out: Outcomes, zone: str = DEFAULT_ZONE) -> None:
-        """New configuration: episodes of rules that are gone, or watch something else now, end with `rule-changed`."""
-        compiled = {rule.id: rule for rule in (compile_rule(RuleModel.model_validate(plain)) for plain in rules)}
-        registry = self._core.interpreter.registry
-        old = self.rules
-        plans = Plans(compiled, registry, self._neighbours)
-        for name in sorted(self._core.stations):
-            station = self._core.stations[name]
-            here = {rule.id: rule for rule in plans.of(name)}
-            for rule_id in sorted(station.rules):
-                rule = here.get(rule_id)
-                if rule is not None and rule_id in old and rule.identity == old[rule_id].identity:
-                    continue
-                before = old.get(rule_id)
-                state = station.rules.pop(rule_id)
-                if before is not None and state.started is not None:
-                    self._end(station, before, state, now_ms, "rule-changed" if name in registry.stations else "decommissioned", out)
-            for rule_id in [rule_id for rule_id in station.flaps if rule_id not in here]:
-                del station.flaps[rule_id]
-            self._forget(station, plans)
-        self._take(compiled, zone)
-
-    @staticmethod
-    def _forget(station: StationState, plans: Plans) -> None:
-        """Windows that nobody looks at any more, or that must hold something else now, go (they are filled anew, semantics E6)."""
-        wanted = {}
-        for parameter, state in station.parameters.items():
-            plan = plans.plan(station.id, parameter)
-            wanted.update({item.name: item for item in (*plan.windows, *plan.any_windows)})
-            if not plan.keep_ms:
-                del state.recent[:]
-        for name in list(station.windows):
-            item, window = wanted.get(name), station.windows[name]
-            if item is None or item.parts & ~window.parts or new_window(item.length_ms, 0, item.lateness_ms).width_ms != window.width_ms:
-                del station.windows[name]
-
-    def _end(self, station: StationState, rule: Rule, state: RuleState, now_ms: int, reason: str, out: Outcomes) -> None:
-        changes = transitions.close(rule, state, now_ms, reason)
-        known = station.id in self._core.interpreter.registry.stations
-        sight = self.sight(station.id) if known or station.id in self._sights else None
-        if sight is None:
-            return
-        sight.at_ms = now_ms
-        self._tell(station, rule, state, changes, now_ms, out, sight)
-
-    def command(self, item: Command, out: Outcomes) -> bool:
-        """An operator acknowledges or closes an open episode of a rule. False if no such episode is open."""
-        rule_id, _, rest = item.episode.partition("/")
-        group, _, start = rest.rpartition("/")
-        rule = self.rules.get(rule_id)
-        if rule is not None and rule.group:
-            return self._groups.command(rule, item, group, start, out)
-        station = self._core.stations.get(group)
-        state = station.rules.get(rule_id) if station else None
-        if station is None or rule is None or state is None or state.started is None or str(state.started) != start:
-            return False
-        if item.action == "close":
-            self._core.snapshots.touch("s:" + group)
-            self._end(station, rule, state, item.now_ms, "closed-by-operator", out)
-            self._settle(station)
-            return True
-        sight = self.sight(group)
-        sight.at_ms = item.now_ms
-        change = Change("unknown" if state.unknown else "firing", "acknowledged", item.now_ms, state.started, state.severity)
-        transition = self.telling.transition(station, rule, change, item.now_ms, sight)
-        self._core.record(msgspec.structs.replace(transition, operator=item.operator, comment=item.comment), out)
-        return True
-
-    def adopt(self, last: Transition) -> bool:
-        """An episode that was open before an upgrade: if its rule still says so, it keeps its start, which is its name (A5)."""
-        if last.kind != "threshold":
-            return False
-        if not last.station:
-            return self._groups.adopt(last)
-        station = self._core.stations.get(last.station)
-        state = station.rules.get(last.rule) if station else None
-        if state is None or state.started is None:
-            return False
-        state.started, state.announced = last.started_ms, True
-        state.told_severity = max(state.told_severity, SEVERITIES.index(last.severity))
-        return True
-
-    def jump(self, delta_ms: int) -> None:
-        """The clock was stepped: everything pending moves with it (semantics A1)."""
-        for station in self._core.stations.values():
-            station.watermark_ms += delta_ms
-            station.late_ms += delta_ms
-            station.ended = moved(station.ended, delta_ms)
-            for state in station.parameters.values():
-                late.shift(state.recent, delta_ms)
-                if state.held is not None:
-                    state.other = state.shown
-                    state.held = msgspec.structs.replace(state.held, last_ms=state.held.last_ms + delta_ms)
-            for window in station.windows.values():
-                window.shift(delta_ms)
-            for rule_state in station.rules.values():
-                transitions.shift(rule_state, delta_ms)
-            for flap in station.flaps.values():
-                flap.times = [at_ms + delta_ms for at_ms in flap.times]
-        for name, times in self._core.state.told.items():
-            self._core.state.told[name] = [at_ms + delta_ms for at_ms in times]
-
-    # ------------------------------------------------------------------ views
-
-    def firing(self) -> dict[str, int]:
-        """Open episodes of rules by severity, for metrics (built-ins are counted from the ledger)."""
-        counts = dict.fromkeys(SEVERITIES, 0)
-        for station in self._core.stations.values():
-            for name, state in station.rules.items():
-                if state.started is not None and name in self.rules and not self.rules[name].group:
-                    counts[SEVERITIES[state.severity]] += 1
-        self._groups.firing(counts)
-        return counts
