@@ -11,8 +11,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from devices.units import UnitError, parse_unit
 from rules.language.errors import ConditionError, Problem
+from rules.language.kinds import is_unit
 from rules.language.nodes import Node, Span
 from rules.language.words import CALLS, CLOCK
 
@@ -151,15 +151,6 @@ def _hint(before: str, found: str, two: str) -> str | None:
     if found == "(" and last and last[0] in CLOCK:
         return f"write `{last[0]}` without brackets, as in {CLOCK[last[0]].example}"
     return _INSTEAD.get(two) or _INSTEAD.get(found[:1])
-
-
-def is_unit(text: str) -> bool:
-    """Whether the catalogue's units include it, in any usual spelling."""
-    try:
-        parse_unit(text)
-    except UnitError:
-        return False
-    return True
 
 
 def _open_call(text: str) -> str | None:
