@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from devices.problems import did_you_mean
 from devices.units import UnitError
 from rules.language.errors import ConditionError, Problem
+from rules.language.intervals import constant
 from rules.language.kinds import (
     COMPOUND,
     CONDITION,
@@ -20,7 +21,7 @@ from rules.language.kinds import (
     PLAIN,
     WRONG,
     Kind,
-    converted,
+    converted_tree,
     kind_of_literal,
     kind_of_parameter,
     same_unit,
@@ -207,14 +208,15 @@ class _Checker:
             kind = self._product(node, left.kind, right.kind)
         else:
             left, right, kind = self._quotient(node, left, right)
-        return Typed(replace(node, left=left.node, right=right.node), kind)
+        done = replace(node, left=left.node, right=right.node)
+        if kind.constant and constant(done) is None:
+            kind = self.problem(node, f"{_short(node)} is no number: it is too large, or divides by zero")
+        return Typed(done, kind)
 
     def _sum(self, operator: str, left: Kind, right: Kind) -> Kind:
-        kind = self._result([Typed(None, left), Typed(None, right)])
-        two = not left.constant and not right.constant
-        return replace(
-            kind, difference=(two and (operator == "-" or (left.difference and right.difference))) or (kind.difference and not two)
-        )
+        if left.constant or right.constant:
+            return self._result([Typed(None, left), Typed(None, right)])
+        return replace(left, difference=operator == "-" or (left.difference and right.difference))
 
     def _product(self, node: Arithmetic, left: Kind, right: Kind) -> Kind:
         for one, other in ((left, right), (right, left)):
@@ -268,30 +270,14 @@ class _Checker:
 
     def _convert(self, literal: Typed, target: Kind, alone: bool) -> Typed:
         """A tree of literals in the unit of what it meets."""
-        if target.unit == "":
-            return Typed(literal.node, self.problem(literal.node, "what it meets is a product of units: write the number without a unit"))
-        alone = alone and isinstance(literal.node, Number | Duration)
         failed: list[Node] = []
 
-        def walk(node: Any) -> Any:
-            match node:
-                case Number() | Duration():
-                    try:
-                        return converted(node, target, alone=alone)
-                    except UnitError as error:
-                        failed.append(node)
-                        self.problem(node, f"{error}{_metres_or_minutes(node, target)}")
-                        return node
-                case Negative(operand):
-                    return replace(node, operand=walk(operand))
-                case Arithmetic(_, left, right):
-                    return replace(node, left=walk(left), right=walk(right))
-                case Call(_, arguments):
-                    return replace(node, arguments=tuple(map(walk, arguments)))
-            raise AssertionError(f"{type(node).__name__} is no literal")
+        def note(node: Node, message: str) -> None:
+            failed.append(node)
+            self.problem(node, message)
 
-        node = walk(literal.node)
-        return Typed(node, WRONG if failed else replace(target, literal=literal.kind.literal))
+        node = converted_tree(literal.node, target, note, alone=alone)
+        return Typed(node, WRONG if failed else replace(target, literal=True))
 
     # conditions
 
@@ -402,12 +388,3 @@ class _Checker:
 def _short(node: Node) -> str:
     text = text_of(node)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _metres_or_minutes(node: Number | Duration, target: Kind) -> str:
-    if isinstance(node, Duration):
-        text = text_of(node)
-        return f"; `{text}` is a duration, {text[:-1]} metres are written `{text[:-1]} m`" if text.endswith("m") else ""
-    if target.is_duration and node.unit == "m":
-        return f"; minutes are written without a blank: `{text_of(node).replace(' ', '')}`"
-    return ""

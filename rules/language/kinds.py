@@ -6,13 +6,16 @@ A number is a *free* constant (`50`: in whatever unit it meets), a *literal* wit
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from devices.parameters import Parameter
 from devices.units import Conversion, UnitError, conversion, parse_unit
-from rules.language.nodes import Duration, Number
+from rules.language.nodes import Arithmetic, Call, Duration, Negative, Node, Number
 from rules.language.vocabulary import ParameterInfo
+from rules.language.writing import text_of
 
 Sort = Literal["number", "condition", "text", "flag", "time", "weekday", "wrong"]
 
@@ -134,9 +137,43 @@ def converted(literal: Number | Duration, target: Kind, *, alone: bool) -> Numbe
     elif offset and not alone:
         raise UnitError(f"{unit!r} may be a temperature or a difference of two here: write it in °C")
     result = value * factor + offset
+    if not math.isfinite(result):
+        raise UnitError("too large for a number")
     if target.is_duration:
         return Duration(round(result), span=literal.span)
     return Number(result, target.whole_unit, span=literal.span)
+
+
+def converted_tree(node: Any, target: Kind, note: Callable[[Node, str], None], *, alone: bool) -> Any:
+    """A tree of literals with every one of them converted. `note` takes what is wrong."""
+    match node:
+        case Number() | Duration():
+            if target.unit == "" and not (isinstance(node, Number) and not node.unit):
+                note(node, "what it meets is a product of units: write the number without a unit")
+                return node
+            try:
+                return converted(node, target, alone=alone)
+            except UnitError as error:
+                note(node, f"{error}{_metres_or_minutes(node, target)}")
+                return node
+        case Negative(operand):
+            return replace(node, operand=converted_tree(operand, target, note, alone=False))
+        case Arithmetic(_, left, right):
+            sides = [converted_tree(side, target, note, alone=False) for side in (left, right)]
+            return replace(node, left=sides[0], right=sides[1])
+        case Call(_, arguments):
+            return replace(node, arguments=tuple(converted_tree(argument, target, note, alone=alone) for argument in arguments))
+    raise AssertionError(f"{type(node).__name__} is no literal")
+
+
+def _metres_or_minutes(node: Number | Duration, target: Kind) -> str:
+    """`10m` is ten minutes, `10 m` ten metres: who meant the other is told."""
+    text = text_of(node)
+    if isinstance(node, Duration):
+        return f"; `{text}` is a duration, {text[:-1]} metres are written `{text[:-1]} m`" if text.endswith("m") else ""
+    if target.is_duration and node.unit == "m":
+        return f"; minutes are written without a blank: `{text.replace(' ', '')}`"
+    return ""
 
 
 def _conversion(unit: str, target: Kind) -> Conversion:
