@@ -4,7 +4,7 @@ One message's way through `Core.step`:
 
     what is due by its received_ms fires first            Core._advance        (semantics A1)
     taken in: readings, a duplicate or a rejection        gateway.taking
-    rules of the station, silence, clocks                 gateway.watching, gateway.silence
+    rules of the station, timers, silence, clocks         gateway.watching, gateway.timers, gateway.silence
     outcomes: lines, rejections, transitions, intents     gateway.outcomes
 
 The same inputs give the same outcomes and the same state, however they are cut into batches: that is what makes a
@@ -27,10 +27,12 @@ from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
 from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
 from gateway.outcomes import Intent, Outcomes, Transition
+from gateway.rulebook import Rulebook
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
 from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
 from gateway.taking import Taking
+from gateway.timers import Timers
 from gateway.watching import Watching
 from rules.columns import decode_column, encode_column
 
@@ -61,6 +63,8 @@ class Core:
         self.taking = Taking(self)
         self.silence = Silence(self)
         self.watching = Watching(self)
+        self.timers = Timers(self, self.watching)
+        self.rulebook = Rulebook(self, self.watching)
         self._timers: list[tuple[int, str, str]] = []
         """(due, "d", "s" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
@@ -101,7 +105,7 @@ class Core:
         self._dirty = False
         self._advance(now, out)
         if isinstance(item, Command):
-            done = self.watching.command(item, out) or self.silence.command(item, out)
+            done = self.rulebook.command(item, out) or self.silence.command(item, out)
             if done or self._dirty:
                 self.state.last_received_ms = max(self.state.last_received_ms, now)
             return done or self._dirty
@@ -164,7 +168,7 @@ class Core:
     def _reschedule(self, now_ms: int) -> None:
         self._timers = []
         self.silence.reschedule_all()
-        self.watching.reschedule_all(now_ms)
+        self.timers.reschedule_all(now_ms)
 
     def _next_due(self) -> int:
         return self._timers[0][0] if self._timers else 1 << 62
@@ -176,9 +180,9 @@ class Core:
             if kind == "d":
                 self.silence.device_due(name, due, now_ms, out)
             elif kind == "m":
-                self.watching.minute_due(due, now_ms, out)
+                self.timers.minute_due(due, now_ms, out)
             else:
-                self.watching.station_due(name, due, now_ms, out)
+                self.timers.station_due(name, due, now_ms, out)
 
     def _link(self, item: Link) -> None:
         clock = self.state.sources.setdefault(item.source, SilenceClock(0, item.now_ms))
@@ -192,7 +196,7 @@ class Core:
         """Semantics A5: episodes that were announced go on under their name, or end with the reason `upgraded`."""
         self.snapshots.touch_all()
         for last in item.open:
-            if self.watching.adopt(last) or self.silence.adopt(last):
+            if self.rulebook.adopt(last) or self.silence.adopt(last):
                 continue
             over = msgspec.structs.replace(last, state="resolved", reason="upgraded", event_ms=item.now_ms, processed_ms=item.now_ms)
             self.record(over, out)
@@ -212,7 +216,7 @@ class Core:
                 clock.paused_ms += item.delta_ms
         self.snapshots.touch_all()
         self.silence.jump(item.delta_ms)
-        self.watching.jump(item.delta_ms)
+        self.rulebook.jump(item.delta_ms)
         self._reschedule(item.now_ms)
         self.silence.clock_jumped(item, out)
 
@@ -224,7 +228,7 @@ class Core:
         self.state.config = item.digest
         self.snapshots.touch_all()
         self._adopt_registry(item.now_ms, out)
-        self.watching.configure(plain["rules"], item.now_ms, out, plain.get("timezone", DEFAULT_ZONE))
+        self.rulebook.configure(plain["rules"], item.now_ms, out, plain.get("timezone", DEFAULT_ZONE))
         self._reschedule(item.now_ms)
 
     def _load_config(self, plain: dict[str, Any], digest: str) -> None:
@@ -295,7 +299,7 @@ class Core:
         registry = self.interpreter.registry
         if self.devices.keys() != registry.devices.keys() or not registry.stations.keys() <= self.stations.keys():
             raise ValueError("the snapshot lacks devices or stations of its own configuration")
-        self.watching.load(plain["rules"], plain.get("timezone", DEFAULT_ZONE))
+        self.rulebook.load(plain["rules"], plain.get("timezone", DEFAULT_ZONE))
         self._reschedule(self.state.last_received_ms)
 
 

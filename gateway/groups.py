@@ -35,7 +35,7 @@ class Groups:
         self, station: StationState, rule: Rule, state: RuleState, changes: Sequence[Change], received_ms: int, out: Outcomes, sight: Sight
     ) -> None:
         """What happened to one member. As `Telling.tell`."""
-        key = group_key(rule, self._core.interpreter.registry.stations[station.id].area)
+        key = self._key(rule, station)
         if changes:
             self._core.mark_dirty()
         group = self._core.state.groups.get(f"{rule.id}/{key}")
@@ -105,10 +105,23 @@ class Groups:
         if event == "off":
             group.started, group.severity, group.unknown, group.announced, group.told_severity = None, -1, False, False, -1
 
+    def _key(self, rule: Rule, station: StationState) -> str:
+        """The group that it is a member of, else the one that it would be of: areas change."""
+        begins = f"{rule.id}/"
+        for name, group in self._core.state.groups.items():
+            if name.startswith(begins) and station.id in group.members:
+                return name[len(begins) :]
+        entry = self._core.interpreter.registry.stations.get(station.id)
+        return group_key(rule, entry.area if entry is not None else "")
+
+    def moved(self, rule: Rule, station: str) -> bool:
+        """Whether the station is a member of another group than the one that its area says."""
+        entry = self._core.interpreter.registry.stations.get(station)
+        return rule.group == "area" and entry is not None and self._key(rule, self._core.stations[station]) != entry.area
+
     def waits(self, station: StationState, rule: Rule) -> bool:
         """Whether the group's episode is open and nobody was told of it yet."""
-        key = group_key(rule, self._core.interpreter.registry.stations[station.id].area)
-        group = self._core.state.groups.get(f"{rule.id}/{key}")
+        group = self._core.state.groups.get(f"{rule.id}/{self._key(rule, station)}")
         return group is not None and group.started is not None and not group.announced
 
     def _unknown(self, rule: Rule, name: str, station: str, change: Change) -> bool:

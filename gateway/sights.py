@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from devices.stations import Station
+from devices.stations import Station, area_fits
 from gateway.state import ParameterState, StationState
 from rules import late
 from rules.language.nodes import Selector, Statistic
 from rules.language.view import View, WindowKey
-from rules.model import area_fits
 from rules.transitions import HOLD_INTERVALS
 
 if TYPE_CHECKING:
@@ -82,7 +81,8 @@ class StationSight:
     def __init__(self, core: Core, state: StationState, neighbours: Neighbours) -> None:
         self._core = core
         self._neighbours = neighbours
-        self._entry = core.interpreter.registry.stations[state.id]
+        self._entry = core.interpreter.registry.stations.get(state.id)
+        """None once it has left the registry, while its episodes end."""
         self._zone = core.watching.zone
         self.state = state
         self.parameters = state.parameters
@@ -127,6 +127,8 @@ class StationSight:
         return state.held.interval_ms if state.held is not None else 60_000
 
     def field(self, name: str) -> float | str | None:
+        if self._entry is None:
+            return None
         if name == "area":
             return self._entry.area_at(self.at_ms)
         found = getattr(self._entry, _RENAMED.get(name, name), None)
@@ -141,7 +143,7 @@ class StationSight:
         return self._neighbours.at(name, self.at_ms)
 
     def select(self, selector: Selector) -> Sequence[View]:
-        names = self._neighbours.chosen(selector, self._entry.area)
+        names = self._neighbours.chosen(selector, self._entry.area if self._entry is not None else "")
         return [sight for name in names if (sight := self._neighbours.at(name, self.at_ms)) is not None]
 
 

@@ -20,8 +20,8 @@ from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.state import Ended, FlapState, GroupState, StationState
 from rules.evaluate import Sight
 from rules.language.nodes import Reading, Window
+from rules.language.view import WindowKey
 from rules.model import SEVERITIES, Rule
-from rules.operands import causes, look
 from rules.transitions import Change, RuleState
 
 if TYPE_CHECKING:
@@ -157,12 +157,15 @@ class Telling:
         if state is None:
             return None, None, ""
         sight.at_ms = change.event_ms
-        found = look(lead, sight)
+        if isinstance(lead, Reading):
+            found = sight.value(lead.parameter)
+        else:
+            found = sight.window(WindowKey(lead.parameter, lead.length_ms), lead.statistic, lead.complete)
         shown = state.shown
         if rule.any_quality and shown is not None:
-            return shown.value if found is None else float(found), shown.flag, shown.device
+            return shown.value if found is None else found, shown.flag, shown.device
         last = state.value if state.held is not None and isinstance(lead, Reading) else None
-        return last if found is None or isinstance(found, str) else found, state.flag if state.held else None, state.device
+        return last if found is None else found, state.flag if state.held else None, state.device
 
     def intend(self, rule: Rule, transition: Transition, due_ms: int, out: Outcomes, *, quiet: bool = False, peak: int = -1) -> None:
         """The duty to tell, unless the rule is a shadow."""
@@ -260,12 +263,10 @@ def _flaps(flap: FlapState | None) -> bool:
     return flap is not None and flap.since is not None
 
 
-def _causes(rule: Rule, change: Change, sight: Sight) -> dict[str, float | str | None]:
+def _causes(rule: Rule, change: Change, sight: Sight) -> dict[str, float | bool | str | None]:
     level = next((level for level in rule.levels if level.severity == change.severity), rule.levels[-1])
-    ends = change.state == "resolved" and level.clear is not None
-    condition = level.clear if ends and level.clear is not None else level.when
     sight.at_ms = change.event_ms
-    return causes(condition, sight)
+    return {operand.text: operand.look(sight) for operand in (level.clear_operands if change.state == "resolved" else level.operands)}
 
 
 def group_transition(

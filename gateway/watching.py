@@ -10,32 +10,31 @@ One message's readings go this way:
 
 A rule at rest has no state, and as long as its parameters stay within the quiet band of `gateway.plans` it costs nothing. What
 happens is told by `gateway.telling`, for rules with `group` by `gateway.groups`. Timers of a station that is still catching up
-go by its readings, not by the wall: see docs/decisions/0008. Built-in alerts about the sensors are in `gateway.silence`.
+go by its readings, not by the wall: see docs/decisions/0008. They are in `gateway.timers`, changes of the rules in
+`gateway.rulebook`. Built-in alerts about the sensors are in `gateway.silence`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from devices.reading import Flag, Line, Value
 from devices.registry import DEFAULT_ZONE
 from devices.times import parse_zone
 from devices.timing import Stamp
 from gateway.groups import Groups
-from gateway.inputs import Command, Message
-from gateway.latecomers import Latecomers, moved
-from gateway.outcomes import Outcomes, Transition
+from gateway.inputs import Message
+from gateway.latecomers import Latecomers
+from gateway.outcomes import Outcomes
 from gateway.plans import Plan, Plans
 from gateway.sights import AnySight, Neighbours, PastSight, StationSight, shown_interval_ms
 from gateway.state import Held, ParameterState, Shown, StationState
-from gateway.telling import CATCH_UP_MS, Telling, calm_at
+from gateway.telling import Telling
 from rules import late, transitions
 from rules.evaluate import advance, stirs, truths
-from rules.model import SEVERITIES, Rule, RuleModel, compile_rule
+from rules.model import Rule
 from rules.transitions import HOLD_INTERVALS, SILENCE_INTERVALS, Change, RuleState
 from rules.windows import WindowState, new_window
 
@@ -72,7 +71,7 @@ class Watching:
         self.zone: tzinfo = parse_zone(DEFAULT_ZONE)
         self.telling = Telling(core)
         self.groups = Groups(core, self.telling)
-        self._latecomers = Latecomers(core, self.telling)
+        self.latecomers = Latecomers(core, self.telling)
         self.neighbours = Neighbours(core)
         self.plans = Plans({}, core.interpreter.registry, self.neighbours)
         self.watches: dict[str, dict[str, Watch]] = {}
@@ -160,7 +159,7 @@ class Watching:
                 self._strangers(station, strangers, line.time_ms, received_ms, out)
             if station.rules:
                 self.settle(station)
-                self._schedule_station(station, received_ms)
+                self._core.timers.schedule_station(station, received_ms)
 
     @staticmethod
     def _windows(watch: Watch, at_ms: int, number: float, revised: bool) -> bool:
@@ -203,7 +202,7 @@ class Watching:
             if plan.foreign:
                 abroad.append(watch)
         for rule in rules.values():
-            self.look(station, rule, sight, event_ms, received_ms, before.get(rule.id, []), out, sample=sample)
+            self.look(station, rule, sight, event_ms, received_ms, before.pop(rule.id, []), out, sample=sample)
         if abroad:
             for value in values:
                 if value.parameter in self.plans.foreign:
@@ -257,7 +256,7 @@ class Watching:
                 self.look(there, rule, sight, at_ms, received_ms, bridged, out, sample=sample)
                 self.settle(there)
                 if name != station.id and there.rules:
-                    self._schedule_station(there, received_ms)
+                    self._core.timers.schedule_station(there, received_ms)
 
     def _belated(self, station: StationState, belated: list[tuple[Watch, float]], held: Held, received_ms: int, out: Outcomes) -> None:
         """Readings older than the newest of their parameter: to their place, and the rules that they touch again."""
@@ -277,14 +276,14 @@ class Watching:
             for rule in (*watch.plan.plain, *watch.plan.loud):
                 if not quiet or rule.id in station.rules:
                     rules[rule.id] = rule
-        sight = self._sightsof(station.id)[1]
+        sight = self.sights_of(station.id)[1]
         for rule in rules.values():
             silence_ms = self.silence_ms(station, rule)
-            self._latecomers.reconsider(station, rule, sight, at_ms, silence_ms, received_ms, out, self.tell)
+            self.latecomers.reconsider(station, rule, sight, at_ms, silence_ms, received_ms, out, self.tell)
 
     def _strangers(self, station: StationState, values: list[Value], time_ms: int, received_ms: int, out: Outcomes) -> None:
         """Rules with `quality: any` look at readings of every flag, by the time at which they are shown."""
-        sight = self._sightsof(station.id)[2]
+        sight = self.sights_of(station.id)[2]
         rules: dict[str, Rule] = {}
         for value in values:
             watch = self.watches[station.id][value.parameter]
@@ -332,9 +331,25 @@ class Watching:
 
     # ------------------------------------------------------------------ derived
 
+    def take(self, rules: dict[str, Rule], zone: tzinfo) -> None:
+        """These rules are in force from here on: rebuild what is derived. Changes no state but by adding empty windows."""
+        registry = self._core.interpreter.registry
+        self.zone = zone
+        self.rules = rules
+        self.neighbours.clear()
+        self._sights.clear()
+        self.plans = Plans(rules, registry, self.neighbours)
+        self.watches = {}
+        for name in registry.stations:
+            self.watches[name] = {}
+            station = self._core.stations.get(name)
+            for parameter in sorted(station.parameters) if station else ():
+                assert station is not None
+                self.new_watch(station, parameter)
+
     def sight(self, station: str) -> StationSight:
         """The station as its rules see it."""
-        return self._sightsof(station)[0]
+        return self.sights_of(station)[0]
 
     def sights_of(self, station: str) -> tuple[StationSight, PastSight, AnySight]:
         found = self._sights.get(station)
@@ -357,4 +372,3 @@ class Watching:
                 kept[any_quality].append(window)
         watch = self.watches[station.id][parameter] = Watch(plan, state, kept[False], kept[True])
         return watch
-

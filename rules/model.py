@@ -10,33 +10,33 @@
         silence: {after: 30m}
         advice: {vi: "…", en: "…"}
 
-Conditions are text in the language of `rules.language`. Whoever loads rules gives the function that compiles one; the model
-itself only knows shapes.
+Conditions are text in the language of `rules.language`. The model itself only knows shapes; `check_rules` and `compile_rule` read
+the conditions, with the vocabulary that they are given.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from devices.stations import Station
-from rules.conditions import ConditionError, compile_plain
+from devices.stations import Station, area_fits
+from rules.language.condition import read_condition
+from rules.language.errors import ConditionError
 from rules.language.nodes import Reading, Window
+from rules.language.overlap import overlap
 from rules.language.view import Compiled, WindowKey
-from rules.operands import is_raw, lead_of, limit_of, statistics
-from rules.windows import parts_of
+from rules.language.vocabulary import Vocabulary
+from rules.operands import Elsewhere, Operand, elsewhere, is_raw, lead_of, limit_of, operands, windows_of
 
 SEVERITIES = ("info", "warning", "critical")
 """From the least to the worst."""
 
 Severity = Literal["info", "warning", "critical"]
 Language = Literal["vi", "en"]
-Compile: TypeAlias = Callable[[str], Compiled]
-"""Condition's text → compiled; raises ConditionError."""
 
 DEFAULT_LATENESS_MS = 10 * 60_000
 """How late a reading may be and still be evaluated (semantics C4, E4)."""
@@ -146,6 +146,11 @@ class Level:
     confirm: int
     limit: float | None
     """The number that a plain comparison compares with: for messages."""
+    operands: tuple[Operand, ...]
+    """What makes `when` true or false: for messages."""
+    clear_operands: tuple[Operand, ...]
+    elsewhere: tuple[Elsewhere, ...]
+    """What `when` asks of each of some stations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,39 +199,48 @@ class Rule:
         return next((level.limit for level in self.levels if level.severity == severity), None)
 
 
-def area_fits(pattern: str, area: str) -> bool:
-    """`hai-chau/*` fits `hai-chau` and all below it; a pattern without `/*` fits that path only."""
-    if pattern.endswith("/*"):
-        base = pattern[:-2]
-        return area == base or area.startswith(base + "/")
-    return pattern == "*" or area == pattern
+class Conditions:
+    """Conditions compiled with one vocabulary, each text once: rules files repeat themselves."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._known: dict[str, Compiled] = {}
+
+    def __call__(self, text: str) -> Compiled:
+        """Raises ConditionError."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = read_condition(text, self.vocabulary)
+        return found
 
 
-def compile_rule(model: RuleModel, condition: Compile = compile_plain) -> Rule:
+def compile_rule(model: RuleModel, condition: Conditions) -> Rule:
     """The compiled form of a validated rule. Raises ConditionError."""
     levels = []
+    limits = condition.vocabulary.limits
     for severity in sorted(model.levels, key=SEVERITIES.index):
         level = model.levels[severity]
         when = condition(level.when)
-        unconfirmed = level.immediate or level.for_ms or not is_raw(when.node)
+        clear = None if level.clear is None else condition(level.clear)
+        once = level.immediate or bool(level.for_ms)
         levels.append(
             Level(
                 severity=SEVERITIES.index(severity),
                 when=when,
-                clear=None if level.clear is None else condition(level.clear),
+                clear=clear,
                 for_ms=level.for_ms,
-                confirm=1 if level.immediate or level.for_ms else level.confirm or (1 if unconfirmed else 2),
-                limit=limit_of(when.node),
+                confirm=1 if once else level.confirm or (2 if is_raw(when, condition.vocabulary) else 1),
+                limit=limit_of(when),
+                operands=operands(when, limits),
+                clear_operands=operands(clear, limits) if clear is not None else operands(when, limits),
+                elsewhere=elsewhere(when, limits),
             )
         )
     conditions = tuple(item for level in levels for item in (level.when, level.clear) if item is not None)
     parameters = frozenset(name for item in conditions for name in item.parameters)
-    windows = {key for item in conditions for key in item.windows}
-    foreign = {key for item in conditions for key in item.foreign_windows}
-    taken: dict[WindowKey, set[str]] = {}
-    for item in conditions:
-        for key, names in statistics(item.node).items():
-            taken.setdefault(key, set()).update(names)
+    windows = windows_of(conditions)
+    near = {key for item in conditions for key in item.windows}
+    far = {key for item in conditions for key in item.foreign_windows}
     speaks = ",".join(sorted(parameters) or sorted({name for item in conditions for name in item.foreign_parameters}))
     return Rule(
         id=model.id,
@@ -243,10 +257,10 @@ def compile_rule(model: RuleModel, condition: Compile = compile_plain) -> Rule:
         group=model.group or "",
         flapping=model.flapping,
         rate=model.rate,
-        lead=next((lead for level in reversed(levels) if (lead := lead_of(level.when.node)) is not None), None),
+        lead=next((lead for level in reversed(levels) if (lead := lead_of(level.when)) is not None), None),
         parameters=parameters,
-        windows={key: parts_of(taken.get(key, ())) for key in sorted(windows)},
-        foreign_windows={key: parts_of(taken.get(key, ())) for key in sorted(foreign)},
+        windows={key: parts for key, parts in windows.items() if key in near},
+        foreign_windows={key: parts for key, parts in windows.items() if key in far},
         conditions=conditions,
         timed=any(item.timed for item in conditions),
     )
@@ -260,7 +274,7 @@ class RuleProblem(NamedTuple):
     offset: int = 0
 
 
-def check_rules(models: Sequence[RuleModel], condition: Compile = compile_plain) -> list[RuleProblem]:
+def check_rules(models: Sequence[RuleModel], condition: Conditions) -> list[RuleProblem]:
     """What pydantic cannot know: ids used twice, conditions that cannot be understood, clear lines that overlap."""
     problems: list[RuleProblem] = []
     seen: set[str] = set()
@@ -276,19 +290,12 @@ def check_rules(models: Sequence[RuleModel], condition: Compile = compile_plain)
                 try:
                     found[key] = condition(text)
                 except ConditionError as error:
-                    problems.append(RuleProblem(("rules", index, "levels", severity, key), str(error), error.start))
+                    path = ("rules", index, "levels", severity, key)
+                    problems.extend(RuleProblem(path, problem.message, problem.span.start) for problem in error.problems)
             if len(found) == 2 and overlap(found["when"], found["clear"]):
                 message = "`clear` and `when` can both be true: the alert would flip at every reading"
                 problems.append(RuleProblem(("rules", index, "levels", severity, "clear"), message))
     return problems
-
-
-def overlap(when: Compiled, clear: Compiled) -> bool:
-    """Whether both can be true at once. Only seen where both compare the same operand with numbers."""
-    one, other = when.band, clear.band
-    if when.node == clear.node:
-        return True
-    return one is not None and other is not None and one.operand == other.operand and one.low <= other.high and other.low <= one.high
 
 
 def canonical(models: Sequence[RuleModel]) -> list[Mapping[str, Any]]:

@@ -2,106 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from rules.language.nodes import Across, Age, Comparison, FlagOf, LimitOf, Node, Number, Reading, StationField, Window
+from rules.language.compiling import evaluator
+from rules.language.intervals import constant
+from rules.language.nodes import Across, Age, Comparison, FlagOf, LimitOf, Node, Reading, Selector, StationField, Text, Window
+from rules.language.reach import children, walk
 from rules.language.view import Compiled, View, WindowKey
+from rules.language.vocabulary import Limits, Vocabulary
+from rules.language.writing import text_of
+from rules.windows import parts_of
 
-_SHOWN = (Reading, Window, Age, FlagOf, StationField)
+_SHOWN = (Reading, Window, Age, FlagOf, StationField, LimitOf, Across)
 
 
-def walk(node: Any) -> Iterator[Any]:
-    """The node and all below it, from left to right."""
+class Operand(NamedTuple):
+    """A part of a condition that a message may show: as it is written, and how it is looked up."""
+
+    text: str
+    look: Callable[[View], float | bool | str | None]
+
+
+class Elsewhere(NamedTuple):
+    """A condition that is looked at in other stations."""
+
+    selector: Selector
+    holds: Callable[[View], float | bool | str | None]
+
+
+def own(node: Node) -> Iterator[Node]:
+    """The node and what is below it, without what is looked at in other stations."""
     yield node
-    for field in fields(node):
-        value = getattr(node, field.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if hasattr(item, "__dataclass_fields__") and field.name not in ("span", "selector"):
-                yield from walk(item)
+    if not isinstance(node, Across):
+        for child in children(node):
+            yield from own(child)
 
 
-def own(node: Any) -> Iterator[Any]:
-    """As `walk`, without what is looked at in other stations."""
-    yield node
-    for field in fields(node):
-        value = getattr(node, field.name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if hasattr(item, "__dataclass_fields__") and field.name not in ("span", "selector") and not isinstance(item, Across):
-                yield from own(item)
+def operands(condition: Compiled, limits: Limits) -> tuple[Operand, ...]:
+    """What makes the condition true or false, each once."""
+    found: dict[str, Operand] = {}
+    for node in own(condition.node):
+        if isinstance(node, _SHOWN):
+            text = condition.text[node.span.start : node.span.end] or text_of(node)
+            found.setdefault(text, Operand(text, evaluator(node, limits)))
+    return tuple(found.values())
 
 
-def statistics(node: Node) -> dict[WindowKey, set[str]]:
-    """Every window of the condition, at this station or others, with the statistics that are taken of it."""
+def elsewhere(condition: Compiled, limits: Limits) -> tuple[Elsewhere, ...]:
+    """Conditions that hold or not at each of some stations: `any_of`, `all_of`, `count_of`."""
+    quantified = (node for node in own(condition.node) if isinstance(node, Across))
+    return tuple(
+        Elsewhere(node.selector, evaluator(node.inner, limits))
+        for node in quantified
+        if node.quantifier in ("any_of", "all_of", "count_of")
+    )
+
+
+def windows_of(conditions: Iterable[Compiled]) -> dict[WindowKey, int]:
+    """Every window, at this station or others, with the parts that it must keep."""
     found: dict[WindowKey, set[str]] = {}
-    for item in walk(node):
-        if isinstance(item, Window):
-            found.setdefault(WindowKey(item.parameter, item.length_ms), set()).add(item.statistic)
-    return found
+    for condition in conditions:
+        for node in walk(condition.node):
+            if isinstance(node, Window):
+                found.setdefault(WindowKey(node.parameter, node.length_ms), set()).add(node.statistic)
+    return {key: parts_of(statistics) for key, statistics in sorted(found.items())}
 
 
-def is_raw(node: Node) -> bool:
+def is_raw(condition: Compiled, vocabulary: Vocabulary) -> bool:
     """It compares readings as they come, without a window: one spike is enough to make it true (semantics D3)."""
-    return any(isinstance(item, Reading) for item in walk(node))
+    return any(isinstance(node, Reading) and node.parameter not in vocabulary.derived for node in walk(condition.node))
 
 
-def limit_of(node: Node) -> float | None:
-    """The number that a plain comparison compares with; None if the condition is more than that."""
-    if isinstance(node, Comparison):
-        for side in (node.right, node.left):
-            if isinstance(side, Number):
-                return side.value
-    return None
+def limit_of(condition: Compiled) -> float | None:
+    """The number that a plain comparison compares with, in the canonical unit; None if the condition is more than that."""
+    node = condition.node
+    if not isinstance(node, Comparison) or isinstance(node.left, Text) or isinstance(node.right, Text):
+        return None
+    right = constant(node.right)
+    return constant(node.left) if right is None else right
 
 
-def lead_of(node: Node) -> Reading | Window | None:
+def lead_of(condition: Compiled) -> Reading | Window | None:
     """The operand that a message about the alert names first; None if the condition has none of this station."""
-    return next((item for item in own(node) if isinstance(item, Reading | Window) and item.station is None), None)
-
-
-def look(node: Node, view: View) -> float | str | None:
-    """The value of one operand."""
-    if isinstance(node, Reading | Window) and node.station is not None:
-        there = view.station(node.station)
-        if there is None:
-            return None
-        view = there
-    if isinstance(node, Reading):
-        return view.value(node.parameter)
-    if isinstance(node, Window):
-        return view.window(WindowKey(node.parameter, node.length_ms), node.statistic, node.complete)
-    if isinstance(node, Age):
-        return view.age_ms(node.parameter)
-    if isinstance(node, FlagOf):
-        return view.flag(node.parameter)
-    return view.field(node.name) if isinstance(node, StationField) else None
-
-
-def causes(condition: Compiled, view: View) -> dict[str, float | str | None]:
-    """Operand, as it is written → its value now: why a transition happened."""
-    found: dict[str, float | str | None] = {}
-    for item in own(condition.node):
-        if isinstance(item, _SHOWN):
-            found.setdefault(text_of(item, condition.text), look(item, view))
-    return found
-
-
-def text_of(node: Any, text: str) -> str:
-    """How the operand is written in the condition."""
-    if node.span.end > node.span.start:
-        return text[node.span.start : node.span.end]
-    if isinstance(node, Window):
-        return f"{node.statistic}({node.parameter}, {_duration(node.length_ms)})"
-    if isinstance(node, Age | FlagOf):
-        return f"{'age' if isinstance(node, Age) else 'flag'}({node.parameter})"
-    if isinstance(node, StationField):
-        return f"station.{node.name}"
-    return f"limit({node.standard})" if isinstance(node, LimitOf) else str(getattr(node, "parameter", ""))
-
-
-def _duration(ms: int) -> str:
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
-        if ms % size == 0:
-            return f"{ms // size}{unit}"
-    return f"{ms}ms"
+    return next((node for node in own(condition.node) if isinstance(node, Reading | Window) and node.station is None), None)

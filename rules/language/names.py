@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from devices.problems import did_you_mean
+from devices.stations import area_fits
 from rules.language.nodes import LimitOf, Selector, Span
 from rules.language.vocabulary import LimitKey, ParameterInfo, Vocabulary
-from rules.model import area_fits
 
 _SHOWN = 12
 """Names that a message lists at most."""

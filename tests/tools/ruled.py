@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from devices.loader import catalogue
 from rules import transitions
 from rules.evaluate import advance, truths
 from rules.language.nodes import Selector, Statistic
 from rules.language.view import View, WindowKey
-from rules.model import Rule, RuleModel, compile_rule
+from rules.language.vocabulary import Vocabulary
+from rules.model import Conditions, Rule, RuleModel, compile_rule
 from rules.transitions import HOLD_INTERVALS, SILENCE_INTERVALS, Change, RuleState
 from rules.windows import WindowState, new_window
 
 MIN = 60_000
 
 
-def rule(compile_: Any = None, **levels: dict[str, object]) -> Rule:
+CONDITIONS = Conditions(Vocabulary(catalogue=catalogue()))
+
+
+def rule(**levels: dict[str, object]) -> Rule:
     """A rule of these levels."""
-    model = RuleModel.model_validate({"id": "r", "name": {"en": "r"}, "levels": levels})
-    return compile_rule(model, compile_) if compile_ else compile_rule(model)
+    return compile_rule(RuleModel.model_validate({"id": "r", "name": {"en": "r"}, "levels": levels}), CONDITIONS)
 
 
 class RuledStation:

@@ -14,12 +14,12 @@ from devices.loader import catalogue, shipped_types
 from devices.rejection import Rejection
 from devices.topics import matcher
 from gateway import config
-from gateway.coreconfig import condition
+from gateway.conditions import vocabulary
 from gateway.demo.backfill import backfill
 from gateway.demo.city import DemoCity, RealSeries, demo_file
 from gateway.inputs import Message
 from gateway.simulate.city import DAY, HOUR, MINUTE
-from rules.model import RuleModel, check_rules
+from rules.model import Conditions, RuleModel, check_rules
 from rules.operands import limit_of
 
 START = 1_795_392_000_000  # 23 November 2026
@@ -46,7 +46,7 @@ def test_the_demo_configuration_loads() -> None:
 
 def test_the_rules_are_legal_and_name_stations_that_are_there() -> None:
     models = [RuleModel.model_validate(rule) for rule in RULES]
-    assert check_rules(models, condition) == []
+    assert check_rules(models, Conditions(vocabulary(catalogue()))) == []
     stations = {station["id"] for station in STATIONS}
     for model in models:
         assert set(model.where.station or []) <= stations
@@ -106,8 +106,9 @@ def test_smoke_comes_within_a_minute_and_clears_within_ninety_seconds_of_real_ti
     assert max(value for offset, value in series if offset > cleared) < line
 
 
-def limit(text: str) -> float:
-    found = limit_of(condition(text).node)
+def limit(text: str | None) -> float:
+    assert text is not None
+    found = limit_of(Conditions(vocabulary(catalogue()))(text))
     assert found is not None
     return found
 
