@@ -43,7 +43,10 @@ class Groups:
             if group is None:
                 group = self._core.state.groups[f"{rule.id}/{key}"] = GroupState()
             last = self._telling.transition(station, rule, change, received_ms, sight)
+            said = len(out.transitions)
             self._member(rule, key, group, station.id, change, last, received_ms, out)
+            if not rule.parameters and len(out.transitions) > said:
+                self._list(rule, out, said, sight)
         if group is None:
             return
         live = self._telling.live(station, received_ms)
@@ -54,7 +57,7 @@ class Groups:
             latest = out.transitions[-1] if changes and out.transitions and out.transitions[-1].state == "firing" else None
             if latest is None or latest.rule != rule.id:
                 last = self._telling.transition(station, rule, change, received_ms, sight)
-                latest = group_transition(self._core, rule, key, group, change, received_ms, last)
+                latest = group_transition(rule, key, group.members, change, received_ms, last)
                 self._core.record(latest, out)
             self._telling.intend(rule, latest, received_ms, out)
             self._telling.count(rule, received_ms)
@@ -89,10 +92,9 @@ class Groups:
         group.unknown = unknown
         over = event == "off" and not group.announced
         said = group_transition(
-            self._core,
             rule,
             key,
-            group,
+            group.members,
             Change(state, reason, change.event_ms, group.started, group.severity),
             received_ms,
             last,
@@ -104,6 +106,22 @@ class Groups:
             self._telling.intend(rule, said, received_ms, out, quiet=reason in ("members", "data-returned"), peak=group.told_severity)
         if event == "off":
             group.started, group.severity, group.unknown, group.announced, group.told_severity = None, -1, False, False, -1
+
+    @staticmethod
+    def _list(rule: Rule, out: Outcomes, said: int, sight: Sight) -> None:
+        """A rule that is evaluated once for all lists the stations at which what it asks of them holds."""
+        members = tuple(
+            str(other.field("id"))
+            for level in rule.levels
+            for selector, holds in level.elsewhere
+            for other in sight.select(selector)
+            if holds(other)
+        )
+        changed = msgspec.structs.replace(out.transitions[said], members=tuple(sorted(set(members))))
+        for index, intent in enumerate(out.intents):
+            if intent.transition is out.transitions[said]:
+                out.intents[index] = msgspec.structs.replace(intent, transition=changed)
+        out.transitions[said] = changed
 
     def _key(self, rule: Rule, station: StationState) -> str:
         """The group that it is a member of, else the one that it would be of: areas change."""
@@ -136,7 +154,7 @@ class Groups:
         if group is None or group.started is None or str(group.started) != start or item.action != "acknowledge":
             return False
         change = Change("unknown" if group.unknown else "firing", "acknowledged", item.now_ms, group.started, group.severity)
-        said = group_transition(self._core, rule, key, group, change, item.now_ms, None)
+        said = group_transition(rule, key, group.members, change, item.now_ms, None)
         self._core.record(msgspec.structs.replace(said, operator=item.operator, comment=item.comment), out)
         return True
 

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.outcomes import Outcomes
+from gateway.plans import group_key
 from gateway.sights import PastSight
 from gateway.state import Ended, ParameterState, StationState
-from gateway.telling import Telling, remember_end
+from gateway.telling import Telling, group_transition, remember_end
 from rules import late, transitions
 from rules.model import Rule
 from rules.transitions import Change, RuleState
@@ -55,8 +56,10 @@ class Latecomers:
             opening = [change for change in found.changes if change.started_ms == final.started] if final.started is not None else []
             tell(station, rule, final, opening, received_ms, out, sight)
             return
+        thought = state.marks[-1].started if state.marks else state.started
         changes = self._join(rule, state, final, found.changes, late_ms)
-        if state.started is not None and final.started is not None and final.started != state.started and not changes:
+        news = final.started not in (None, thought, state.started)
+        if state.started is not None and final.started is not None and news and not changes and not rule.group:
             self._telling.mark(station, rule, state, "late-data", final.started, received_ms, sight, out)
         if changes or state.started is not None:
             tell(station, rule, state, changes, received_ms, out, sight)
@@ -90,7 +93,11 @@ class Latecomers:
     def _record(self, station: StationState, rule: Rule, episode: list[Change], sight: PastSight, received_ms: int, out: Outcomes) -> None:
         self._core.mark_dirty()
         for change in episode:
-            self._core.record(self._telling.transition(station, rule, change, received_ms, sight, late=True), out)
+            said = self._telling.transition(station, rule, change, received_ms, sight, late=True)
+            if rule.group:
+                key = group_key(rule, said.area)
+                said = group_transition(rule, key, (station.id,), change, received_ms, said, late=True)
+            self._core.record(said, out)
         remember_end(station, rule, episode[-1])
 
 

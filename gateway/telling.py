@@ -11,13 +11,13 @@ A transition is always recorded; an intent says that receivers must be told (sem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.outcomes import Intent, Outcomes, Transition
-from gateway.state import Ended, FlapState, GroupState, StationState
+from gateway.state import Ended, FlapState, StationState
 from rules.evaluate import Sight
 from rules.language.nodes import Reading, Window
 from rules.language.view import WindowKey
@@ -270,7 +270,7 @@ def _causes(rule: Rule, change: Change, sight: Sight) -> dict[str, float | bool 
 
 
 def group_transition(
-    core: Core, rule: Rule, key: str, state: GroupState, change: Change, processed_ms: int, last: Transition | None, *, late: bool = False
+    rule: Rule, key: str, members: Iterable[str], change: Change, processed_ms: int, last: Transition | None, *, late: bool = False
 ) -> Transition:
     """A change of a group's episode. What was measured is that of the member whose change it is."""
     base = last or Transition(
@@ -290,5 +290,5 @@ def group_transition(
         event_ms=change.event_ms,
         processed_ms=processed_ms,
         late=late,
-        members=tuple(sorted(state.members)),
+        members=tuple(sorted(members)),
     )

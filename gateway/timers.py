@@ -21,7 +21,7 @@ from gateway.state import StationState
 from gateway.telling import CATCH_UP_MS, calm_at
 from gateway.watching import Watching
 from rules import late, transitions
-from rules.evaluate import advance, stirs, truths
+from rules.evaluate import advance, known, stirs, truths
 from rules.model import Rule
 from rules.transitions import Change, RuleState
 
@@ -100,7 +100,11 @@ class Timers:
             at = held.alive_s + silence_ms + clock.paused_ms, held.last_ms + silence_ms
             if found is None or at > found:
                 found = at
-        return found
+        if found is None:
+            return None
+        sight = self._watching.sights_of(station.id)[2 if rule.any_quality else 0]
+        sight.at_ms = max(found[1], state.at_ms)
+        return None if known(rule, state, sight) else found  # `age(pm25) > 1h` knows more the longer it is quiet
 
     def minute_due(self, due_ms: int, now_ms: int, out: Outcomes) -> None:
         """A whole minute: conditions that time alone can change (`age`, clock, `limit`). Nothing is remembered unless something happens."""

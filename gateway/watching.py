@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gateway.core import Core
 
 _NEVER = 1 << 62
+_FULL = 2 * late.RECENT
 _NOT_EVALUATED = int(Flag.NOT_EVALUATED)
 _MINUTE_MS = 60_000
 
@@ -50,16 +51,20 @@ _MINUTE_MS = 60_000
 class Watch:
     """One parameter at one station with the rules on it. Derived: rebuilt from state and configuration."""
 
-    __slots__ = ("any_windows", "bands", "high", "keep_ms", "low", "plan", "state", "windows")
+    __slots__ = ("any_windows", "foreign", "high", "keep_ms", "low", "plan", "state", "strange", "windows")
 
     def __init__(self, plan: Plan, state: ParameterState, windows: list[WindowState], any_windows: list[WindowState]) -> None:
         self.plan = plan
         self.state = state
-        self.windows = windows
+        self.windows = [
+            (window, tuple((band.statistic, band.low, band.high) for band in plan.bands if band.number == number))
+            for number, window in enumerate(windows)
+        ]
+        """Each window, and where its statistics may lie while nothing can begin."""
         self.any_windows = any_windows
-        self.bands = plan.bands
         self.keep_ms = plan.keep_ms
         self.low, self.high = plan.low, plan.high
+        self.foreign, self.strange = plan.foreign, bool(plan.any_quality)
 
 
 class Watching:
@@ -114,7 +119,7 @@ class Watching:
                     watch = self.new_watch(station, parameter)
                 state = watch.state
                 previous = state.held
-                if watch.plan.any_quality and number is not None and event_ms is not None:
+                if watch.strange and number is not None and event_ms is not None:
                     strangers = strangers or []
                     strangers.append(value)
                 if held is None or number is None or flag > _NOT_EVALUATED or (previous is not None and held.last_ms < previous.last_ms):
@@ -125,14 +130,23 @@ class Watching:
                     if shown is None or time_ms >= shown.time_ms:
                         state.other = Shown(time_ms, number, flag, device)
                     continue
-                plan = watch.plan
                 revised = previous is not None and previous.last_ms == event_ms and previous.device == device
                 stirred = not watch.low <= number <= watch.high
-                if watch.windows:
-                    stirred = self._windows(watch, held.last_ms, number, revised) or stirred
+                for window, bands in watch.windows:
+                    if revised and window.count:
+                        window.revise(held.last_ms, state.value, number)
+                    else:
+                        window.append(held.last_ms, number)
+                    for statistic, low, high in bands:
+                        found = window.total / window.count if statistic == "avg" else window.value(statistic, held.last_ms)
+                        if found is not None and not low <= found <= high:
+                            stirred = True
                 if watch.keep_ms:
                     recent = state.recent
-                    if revised and recent:
+                    if recent and not revised and len(recent) < _FULL and recent[0] >= held.last_ms - 2 * watch.keep_ms:
+                        recent.append(held.last_ms)  # `late.remember` at its plainest
+                        recent.append(number)
+                    elif revised and recent:
                         recent[-1] = number
                     else:
                         late.remember(recent, held.last_ms, number, watch.keep_ms)
@@ -146,7 +160,7 @@ class Watching:
                 state.value = number
                 state.flag = flag
                 again = again or revised
-                if stirred or awake or plan.foreign:
+                if stirred or awake or watch.foreign:
                     if touched is None:
                         touched = [watch]
                     else:
@@ -160,21 +174,6 @@ class Watching:
             if station.rules:
                 self.settle(station)
                 self._core.timers.schedule_station(station, received_ms)
-
-    @staticmethod
-    def _windows(watch: Watch, at_ms: int, number: float, revised: bool) -> bool:
-        """Put a reading into the windows; whether some statistic left its band."""
-        windows = watch.windows
-        for window in windows:
-            if revised:
-                window.revise(at_ms, watch.state.value, number)
-            else:
-                window.append(at_ms, number)
-        for index, statistic, low, high in watch.bands:
-            found = windows[index].value(statistic, at_ms)
-            if found is not None and not low <= found <= high:
-                return True
-        return False
 
     def _bridge(self, station: StationState, values: Iterable[Value], event_ms: int) -> dict[str, list[Change]]:
         """Rules that are not at rest: what ran out and what came due before these readings."""
@@ -265,14 +264,14 @@ class Watching:
         for watch, number in belated:
             replaced = None
             recent = watch.state.recent
-            if watch.keep_ms and recent and at_ms > recent[0]:
+            if watch.keep_ms and late.reaches(recent, at_ms, watch.keep_ms):
                 replaced = late.place(recent, at_ms, number)
-            for window in watch.windows:
+            for window, _ in watch.windows:
                 if replaced is None:
                     window.insert(at_ms, number)
                 else:
                     window.revise(at_ms, replaced, number)
-            quiet = watch.low <= number <= watch.high and not watch.bands
+            quiet = watch.low <= number <= watch.high and not watch.plan.bands
             for rule in (*watch.plan.plain, *watch.plan.loud):
                 if not quiet or rule.id in station.rules:
                     rules[rule.id] = rule

@@ -45,6 +45,12 @@ def stirs(rule: Rule, sight: View) -> bool:
     return any(level.when.evaluate(sight) for level in rule.levels)
 
 
+def known(rule: Rule, state: RuleState, sight: View) -> bool:
+    """Whether anything is known at `sight.at_ms` of what keeps the episode open, or would begin another level."""
+    pairs = zip(truths(rule, sight), state.levels, strict=True)
+    return any(truth.when is not None or (level.on and truth.clear is not None) for truth, level in pairs)
+
+
 def advance(rule: Rule, state: RuleState, sight: Sight, upto_ms: int, silence_ms: int) -> list[Change]:
     """Time goes by to `upto_ms` without a reading: values run out one after the other, and timers come due in between."""
     changes: list[Change] = []

@@ -51,6 +51,14 @@ def forget(recent: Numbers, before_ms: int) -> None:
     del recent[:keep]
 
 
+def reaches(recent: Numbers, at_ms: int, lateness_ms: int) -> bool:
+    """Whether a late reading of that instant still finds what was there before and after it."""
+    if not recent:
+        return False
+    complete = len(recent) < 2 * RECENT - RECENT // 2  # nothing was dropped for want of room
+    return recent[0] < at_ms or (complete and at_ms >= recent[-2] - lateness_ms)
+
+
 def place(recent: Numbers, at_ms: int, value: float) -> float | None:
     """Put a late reading among the others. The value that it replaces, if there was a reading of that instant."""
     index = len(recent)

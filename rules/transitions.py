@@ -276,7 +276,7 @@ def _level(level: Level, state: LevelState, truth: Truths, at_ms: int, sample: b
             state.paused = None
         if not level.for_ms:
             state.count += sample
-            state.on = state.count >= level.confirm  # LEVEL["pending", "confirmed"]
+            state.on = level.confirm == 1 or state.count >= level.confirm  # LEVEL["pending", "confirmed"]
 
 
 def _off(level: LevelState) -> None:
