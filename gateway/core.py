@@ -26,6 +26,7 @@ from devices.reading import Line
 from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
 from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.outages import Outages
 from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.rulebook import Rulebook
 from gateway.silence import Silence
@@ -62,11 +63,12 @@ class Core:
         self.snapshots = Snapshotter(self)
         self.taking = Taking(self)
         self.silence = Silence(self)
+        self.outages = Outages(self)
         self.watching = Watching(self)
         self.timers = Timers(self, self.watching)
         self.rulebook = Rulebook(self, self.watching)
         self._timers: list[tuple[int, str, str]] = []
-        """(due, "d", "s" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
+        """(due, "d", "s", "b" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
 
     # ------------------------------------------------------------------ stepping
@@ -115,12 +117,14 @@ class Core:
         elif isinstance(item, Start):
             self.state.starts += 1
             self.state.version = item.version
+            self.state.started_ms = now
             for clock in self.state.sources.values():
                 clock.pause(now)
+            self.outages.reschedule()
         elif isinstance(item, Adopt):
             self._adopt(item, out)
         elif isinstance(item, Link):
-            self._link(item)
+            self._link(item, out)
         elif isinstance(item, Shed):
             self.state.unknown.shed += item.count
             out.shed += item.count
@@ -168,6 +172,7 @@ class Core:
     def _reschedule(self, now_ms: int) -> None:
         self._timers = []
         self.silence.reschedule_all()
+        self.outages.reschedule()
         self.timers.reschedule_all(now_ms)
 
     def _next_due(self) -> int:
@@ -179,18 +184,22 @@ class Core:
             due, kind, name = heapq.heappop(timers)
             if kind == "d":
                 self.silence.device_due(name, due, now_ms, out)
+            elif kind == "b":
+                self.outages.broker_due(name, due, now_ms, out)
             elif kind == "m":
                 self.timers.minute_due(due, now_ms, out)
             else:
                 self.timers.station_due(name, due, now_ms, out)
 
-    def _link(self, item: Link) -> None:
+    def _link(self, item: Link, out: Outcomes) -> None:
         clock = self.state.sources.setdefault(item.source, SilenceClock(0, item.now_ms))
         if item.up:
             clock.resume(item.now_ms)
             self._reschedule(item.now_ms)
         else:
             clock.pause(item.now_ms)
+            self.outages.reschedule()
+        self.outages.link(item.source, item.up, item.now_ms, out)
 
     def _adopt(self, item: Adopt, out: Outcomes) -> None:
         """Semantics A5: episodes that were announced go on under their name, or end with the reason `upgraded`."""
@@ -217,6 +226,7 @@ class Core:
         self.snapshots.touch_all()
         self.silence.jump(item.delta_ms)
         self.rulebook.jump(item.delta_ms)
+        self.outages.jump(item)
         self._reschedule(item.now_ms)
         self.silence.clock_jumped(item, out)
 
@@ -228,6 +238,7 @@ class Core:
         self.state.config = item.digest
         self.snapshots.touch_all()
         self._adopt_registry(item.now_ms, out)
+        self.outages.registry_changed(item.now_ms, out)
         self.rulebook.configure(plain["rules"], item.now_ms, out, plain.get("timezone", DEFAULT_ZONE))
         self._reschedule(item.now_ms)
 

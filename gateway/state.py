@@ -86,6 +86,8 @@ class DeviceState(msgspec.Struct, array_like=True):
     values: int = 0
     marks: dict[str, tuple[int, float]] = {}
     """Parameter → (event time, total or rate) of the last message: what running totals grow from (semantics C7)."""
+    in_area: bool = False
+    """It is overdue, and its area has the alarm, or may have it soon: it has none of its own."""
 
 
 class FormatState(msgspec.Struct, array_like=True):
@@ -227,5 +229,11 @@ class Globals(msgspec.Struct):
     """Of the code that started last."""
     groups: dict[str, GroupState] = {}
     """`<rule>/<group key>` → episode, for rules with `group`."""
+    areas: dict[str, int] = {}
+    """Area → event time at which its open `area-silent` episode began."""
+    lost: dict[str, int] = {}
+    """Source → event time at which its open `broker-lost` episode began."""
+    started_ms: int = 0
+    """When the process started last."""
     told: dict[str, list[int]] = {}
     """Rule → when receivers were told of new alerts, for rules with `rate`."""
