@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
@@ -47,7 +47,7 @@ STATIONS = ("a", "b", "c", "d")
 class Tables:
     """Three limits; the first changes with the year 2030, the last is not in force."""
 
-    _values = {
+    _values: ClassVar[dict[LimitKey, float | None]] = {
         LimitKey("QCVN 05:2023", "pm25", "24h"): 50.0,
         LimitKey("QCVN 05:2023", "pm25", "1y"): 25.0,
         LimitKey("QCVN 05:2023", "o3", "8h"): 120.0,
@@ -145,10 +145,18 @@ WINDOWS = st.builds(
     LENGTHS,
     st.sampled_from((0.0, 0.75, 1.0)),
 )
-LIMITS = st.sampled_from((LimitOf("QCVN 05:2023", "pm25", "24h"), LimitOf("Old", "pm25", "24h"), LimitOf("QCVN 08:2023", "do", "single", "A")))
+LIMITS = st.sampled_from(
+    (LimitOf("QCVN 05:2023", "pm25", "24h"), LimitOf("Old", "pm25", "24h"), LimitOf("QCVN 08:2023", "do", "single", "A"))
+)
 CLOCKS = st.sampled_from(("hour", "minute", "day", "month")).map(lambda part: Clock(part))  # type: ignore[arg-type]
 SELECTORS = st.sampled_from(
-    (Selector(everywhere=True), Selector(own_area=True), Selector(stations=("a", "b")), Selector(stations=("nowhere",)), Selector(stations=("c",)))
+    (
+        Selector(everywhere=True),
+        Selector(own_area=True),
+        Selector(stations=("a", "b")),
+        Selector(stations=("nowhere",)),
+        Selector(stations=("c",)),
+    )
 )
 LEAVES = st.one_of(LITERALS.map(Number), READINGS, READINGS, WINDOWS, LIMITS, CLOCKS, st.sampled_from(PARAMETERS).map(Age))
 OPERATORS = st.sampled_from(("<", "<=", ">", ">=", "==", "!="))
