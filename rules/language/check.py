@@ -219,18 +219,21 @@ class _Checker:
         return replace(left, difference=operator == "-" or (left.difference and right.difference))
 
     def _product(self, node: Arithmetic, left: Kind, right: Kind) -> Kind:
-        for one, other in ((left, right), (right, left)):
-            if one.free:
-                return other
-            if one.literal:
-                return self.problem(node, "a quantity is multiplied by plain numbers only: write the number without its unit")
+        if left.free or right.free:
+            return right if left.free else left
+        if left.literal or right.literal:
+            return self.problem(node, "a quantity is multiplied by plain numbers only: write the number without its unit")
         if left == PLAIN:
             return right
         return left if right == PLAIN else COMPOUND
 
     def _quotient(self, node: Arithmetic, left: Typed, right: Typed) -> tuple[Typed, Typed, Kind]:
-        if right.kind.free or right.kind == PLAIN:
-            return left, right, left.kind if not left.kind.free or right.kind.free else PLAIN
+        if right.kind.free:
+            return left, right, left.kind
+        if right.kind == PLAIN and left.kind.literal:
+            return left, right, self.problem(node, "a quantity is divided by plain numbers only: write the number without its unit")
+        if right.kind == PLAIN:
+            return left, right, PLAIN if left.kind.free else left.kind
         if left.kind.free or left.kind == PLAIN:
             literal = right.kind.literal
             return left, right, self.problem(node, "nothing is divided by a constant with a unit") if literal else COMPOUND

@@ -119,38 +119,43 @@ def _problem(text: str, error: UnexpectedInput) -> Problem:
     else:
         start, found = len(text.rstrip()), ""
         expected = getattr(error, "accepts", None) or set(getattr(error, "expected", ()))
-    return Problem(Span(start, start + max(1, len(found))), _message(text, start, found, set(expected)))
+    return _hint(text, start, found) or Problem(_span(start, found), _message(text, start, found, set(expected)))
+
+
+def _span(start: int, found: str) -> Span:
+    return Span(start, start + max(1, len(found)))
 
 
 def _message(text: str, start: int, found: str, expected: set[str]) -> str:
-    before = text[:start].rstrip()
-    call = _open_call(text[:start])
-    hint = _hint(before, found, text[start : start + 2])
-    if hint:
-        return hint
-    if not before and not found:
+    if not found and not text.strip():
         return "a condition is missing: write for example `pm25 > 50`"
     if text[:start].count("(") == text[:start].count(")"):
         expected = expected - {"RPAR"}
-    wanted = _wanted(expected, call)
+    call = _open_call(text[:start])
     here = f"`{found[:40]}` does not fit here" if found else "it ends too early"
-    return f"{here}: expected {wanted}" + (f"; {call} is written {CALLS[call].written}, for example {CALLS[call].example}" if call else "")
+    how = f"; {call} is written {CALLS[call].written}, for example {CALLS[call].example}" if call else ""
+    return f"{here}: expected {_wanted(expected)}{how}"
 
 
-def _hint(before: str, found: str, two: str) -> str | None:
+def _hint(text: str, start: int, found: str) -> Problem | None:
+    """For what people often write instead."""
+    before, two = text[:start].rstrip(), text[start : start + 2]
     last = _LAST_WORD.search(before)
-    for word in (found, last[0] if last else ""):
-        if word in _UPPER_WORDS:
-            return f"write `{word.lower()}` in small letters"
+    unit = _LAST_UNIT.search(before)
+    if found in _UPPER_WORDS:
+        return Problem(_span(start, found), f"write `{found.lower()}` in small letters")
+    if last and last[0] in _UPPER_WORDS:
+        return Problem(Span(*last.span()), f"write `{last[0].lower()}` in small letters")
+    if unit and not is_unit(unit[1]):
+        return Problem(Span(*unit.span(1)), f"{unit[1]!r} is no unit; conditions are joined with `and` and `or`")
+    message = _INSTEAD.get(two) or _INSTEAD.get(found[:1])
     if found == "=" and before.endswith(("=", ">", "<")):
-        return "write one of > >= < <= == !="
-    if (unit := _LAST_UNIT.search(before)) and not is_unit(unit[1]):
-        return f"{unit[1]!r} is no unit; conditions are joined with `and` and `or`"
-    if found == "," and re.search(r"[0-9]$", before) and _open_call(before) is None:
-        return "a decimal is written with a point: `37.5`"
-    if found == "(" and last and last[0] in CLOCK:
-        return f"write `{last[0]}` without brackets, as in {CLOCK[last[0]].example}"
-    return _INSTEAD.get(two) or _INSTEAD.get(found[:1])
+        message = "write one of > >= < <= == !="
+    elif found == "," and before[-1:].isdigit() and _open_call(before) is None:
+        message = "a decimal is written with a point: `37.5`"
+    elif found == "(" and last and last[0] in CLOCK:
+        message = f"write `{last[0]}` without brackets, as in {CLOCK[last[0]].example}"
+    return Problem(_span(start, found), message) if message else None
 
 
 def _open_call(text: str) -> str | None:
@@ -166,7 +171,7 @@ def _open_call(text: str) -> str | None:
     return opened[-1] if opened and opened[-1] in CALLS else None
 
 
-def _wanted(expected: set[str], call: str | None) -> str:
+def _wanted(expected: set[str]) -> str:
     """The terminals that would fit, as people call them."""
     if "COMPARE" in expected:
         return "an operator (> >= < <= == != in + - * / and or)" + (" or `)`" if "RPAR" in expected else "")
