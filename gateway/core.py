@@ -71,6 +71,10 @@ class Core:
         """(due, "d", "s", "b" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
 
+    def prepare(self, digest: str, interpreter: Interpreter) -> None:
+        """A configuration of this digest is about to come, and is compiled already."""
+        self._prepared = digest, interpreter
+
     # ------------------------------------------------------------------ stepping
 
     def step(self, inputs: Sequence[Input]) -> Outcomes:
@@ -239,7 +243,8 @@ class Core:
         self.snapshots.touch_all()
         self._adopt_registry(item.now_ms, out)
         self.outages.registry_changed(item.now_ms, out)
-        self.rulebook.configure(plain["rules"], item.now_ms, out, plain.get("timezone", DEFAULT_ZONE))
+        zone = plain.get("timezone", DEFAULT_ZONE)
+        self.rulebook.configure(plain["rules"], item.now_ms, out, zone, item.windows)
         self._reschedule(item.now_ms)
 
     def _load_config(self, plain: dict[str, Any], digest: str) -> None:

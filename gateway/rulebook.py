@@ -17,9 +17,10 @@ from gateway.plans import Plans
 from gateway.state import StationState
 from gateway.watching import Watching
 from rules import late, transitions
+from rules.columns import decode_column
 from rules.model import SEVERITIES, Conditions, Rule, RuleModel, compile_rule
 from rules.transitions import Change, RuleState
-from rules.windows import new_window
+from rules.windows import WindowState, new_window
 
 if TYPE_CHECKING:
     from gateway.core import Core
@@ -31,6 +32,10 @@ class Rulebook:
     def __init__(self, core: Core, watching: Watching) -> None:
         self._core = core
         self._watching = watching
+
+    def rule(self, name: str) -> Rule:
+        """The rule of this id. Raises KeyError."""
+        return self._watching.rules[name]
 
     def load(self, rules: Sequence[dict[str, Any]], zone: str = DEFAULT_ZONE) -> None:
         """Compile rules and rebuild the watches from the state (after a restore). Changes no state."""
@@ -44,7 +49,9 @@ class Rulebook:
     def _take(self, rules: dict[str, Rule], zone: str) -> None:
         self._watching.take(rules, parse_zone(zone))
 
-    def configure(self, rules: Sequence[dict[str, Any]], now_ms: int, out: Outcomes, zone: str = DEFAULT_ZONE) -> None:
+    def configure(
+        self, rules: Sequence[dict[str, Any]], now_ms: int, out: Outcomes, zone: str, windows: Sequence[tuple[str, str, bytes]] = ()
+    ) -> None:
         """New configuration: episodes of rules that are gone, or watch something else now, end with `rule-changed`."""
         compiled = self._compile(rules)
         registry = self._core.interpreter.registry
@@ -66,7 +73,23 @@ class Rulebook:
             for rule_id in [rule_id for rule_id in station.flaps if rule_id not in here]:
                 del station.flaps[rule_id]
             self._forget(station, plans)
+        for name, window, data in windows:
+            if name in self._core.stations:
+                self._hydrate(self._core.stations[name], window, data)
         self._take(compiled, zone)
+
+    @staticmethod
+    def _hydrate(station: StationState, name: str, data: bytes) -> None:
+        """Put in a window that was filled from the journal (semantics E6), and what has come since, as far as it is kept."""
+        if name in station.windows:
+            return
+        window = station.windows[name] = msgspec.msgpack.decode(data, type=WindowState, dec_hook=decode_column)
+        parameter = None if name.endswith("/any") else station.parameters.get(name.partition("/")[0])
+        recent = parameter.recent if parameter is not None else []
+        newest = window.times[-1] if window.times else None
+        for index in range(0, len(recent), 2):
+            if newest is None or recent[index] > newest:
+                window.insert(int(recent[index]), recent[index + 1])
 
     @staticmethod
     def _forget(station: StationState, plans: Plans) -> None:
