@@ -27,6 +27,7 @@ DEFAULT_ZONE = "Asia/Ho_Chi_Minh"
 """Zone of dates in the registry, unless the configuration names another (the default of `gateway.timezone`)."""
 
 _ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_TAG = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _AREA = r"^[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*){0,3}$"
 
 
@@ -115,6 +116,7 @@ class StationModel(_Model):
     department: str = Field("", max_length=200, description="Who takes care of the station.")
     site: str = Field("", description="Kind of site: traffic, background, industrial, river …")
     photo: str = Field("", max_length=500, description="Path or URL of a picture.")
+    tags: tuple[Annotated[str, Field(pattern=_TAG)], ...] = Field((), max_length=50, description="What alert rules may choose it by.")
     maintenance: tuple[MaintenanceModel, ...] = ()
     limits: Mapping[str, LimitsModel] = {}
     devices: tuple[DeviceModel, ...] = ()
@@ -198,6 +200,7 @@ class _Builder:
             site=model.site,
             department=model.department,
             photo=model.photo,
+            tags=model.tags,
             maintenance=self._maintenance((*path, "maintenance"), model.maintenance),
             spans=self._spans((*path, "limits"), model.limits),
         )

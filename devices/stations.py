@@ -71,6 +71,8 @@ class Station:
     """Path or URL of a picture."""
     maintenance: tuple[Maintenance, ...] = ()
     """In order of their begin."""
+    tags: tuple[str, ...] = ()
+    """What rules and lists may choose it by."""
 
     @property
     def area(self) -> str:
@@ -212,3 +214,11 @@ class Registry:
 def matchers_of(topics: tuple[str, ...]) -> tuple[Callable[[str], bool], ...]:
     """The topic filters of a device, prepared."""
     return tuple(matcher(topic) for topic in topics)
+
+
+def area_fits(pattern: str, area: str) -> bool:
+    """`hai-chau/*` fits `hai-chau` and all below it; a pattern without `/*` fits that path only."""
+    if pattern.endswith("/*"):
+        base = pattern[:-2]
+        return area == base or area.startswith(base + "/")
+    return pattern == "*" or area == pattern

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from gateway.notify.log import Listener
 from gateway.outcomes import Outcomes
 from gateway.pipeline import Pipeline
 from gateway.recovery import recover
+from gateway.reload import Reader, Reloader
 from gateway.settings import Settings
 from gateway.supervise import Tasks
 from gateway.version import VERSION
@@ -75,7 +77,11 @@ SESSION_LOST_SHOWN_MS = 3_600_000
 class Gateway:
     """The data-plane process. `start`, then wait for `stopped`, then `stop`."""
 
-    def __init__(self, settings: Settings, config: CoreConfig, *, clock: Clock | None = None, listener: Listener | None = None) -> None:
+    def __init__(
+        self, settings: Settings, config: CoreConfig, *, clock: Clock | None = None, listener: Listener | None = None,
+        reader: Reader | None = None,
+    ) -> None:  # fmt: skip
+        """`reader` reads the configuration's files again, for a reload."""
         self.settings = settings
         self.config = config
         self.clock = clock or Clock()
@@ -103,6 +109,8 @@ class Gateway:
         self.sources: list[Source] = list(make_sources(settings, data_dir=self.data_dir).values())
         self.histories: list[History] = [make_history(section, self.data_dir) for section in settings.history]
         self.describer = describer(config, settings.gateway.timezone)
+        self._station_names = dict(self.describer.stations)
+        self.describer = replace(self.describer, stations=self._station_names)
         brokers = {broker.name: broker for broker in settings.brokers}
         self.receivers = [
             make_receiver(section, describer=self.describer, brokers=brokers, gateway=settings.gateway.id, listener=listener)
@@ -114,6 +122,7 @@ class Gateway:
             units={name: parameter.unit for name, parameter in loader.catalogue().items()},
             start_ms=self.clock.now_ms(),
         )
+        self.reloader = Reloader(self, reader)
         self.view = View(self)
         self.tasks = Tasks(self._vital_crash)
         self.pipeline = Pipeline(
@@ -129,6 +138,7 @@ class Gateway:
         self.receiver_lanes: list[ReceiverLane] = []
         self.api_port: int | None = None
         self._api: Any = None
+        self._reloads: set[asyncio.Task[Any]] = set()
         self._sessions_lost: dict[str, tuple[int, int]] = {}
         """Source → (sessions lost so far, when the last loss was noticed, ms)."""
 
@@ -147,6 +157,7 @@ class Gateway:
             self.tasks.start("housekeeping", self._housekeeping)
             self.tasks.start("compaction", self._compact)
             self.tasks.start("warm receivers", self._warm_receivers)
+            self.tasks.start("watch files", self.reloader.watch)
             if self.settings.api.enabled:
                 await self._start_api()
         except BaseException:
@@ -168,7 +179,8 @@ class Gateway:
             inputs.append(Adopt(now, tuple(sorted(open_, key=lambda item: item.episode))))
         inputs.append(Start(now, VERSION))
         if self.core.state.config != self.config.digest:
-            inputs.append(Config(now, self.config.digest, self.config.text))
+            hydration = await self.reloader.hydrate(self.config)
+            inputs.append(Config(now, self.config.digest, self.config.text, hydration.windows))
         outcomes = self.core.step(inputs)
         await self.ledger.commit(inputs, outcomes)
         self.pipeline.seq = self.ledger.ledger.head
@@ -231,6 +243,12 @@ class Gateway:
         """Begin an orderly stop (SIGTERM, SIGINT, Ctrl-C). Idempotent."""
         self.stopped.set()
 
+    def request_reload(self) -> None:
+        """Read the configuration again (SIGHUP). What comes of it is in the log and in health."""
+        task = asyncio.get_running_loop().create_task(self.reloader.reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
     def _vital_crash(self, reason: str) -> None:
         self.failure = reason
         self.stopped.set()
@@ -250,6 +268,7 @@ class Gateway:
             "housekeeping",
             "compaction",
             "warm receivers",
+            "watch files",
             *(f"history {section.name}" for section in self.settings.history),
             *(f"{what} {section.name}" for section in self.settings.receivers for what in ("receiver", "kept")),
             within_s=2.0,
@@ -281,6 +300,13 @@ class Gateway:
         self.shown.now(changed=bool(outcomes.transitions or outcomes.rejections or outcomes.replayed))
         if self.events.clients:
             self.events.publish([*(line for line in outcomes.lines if line.values), *outcomes.transitions])
+
+    def configured(self, config: CoreConfig) -> None:
+        """Another configuration is in force: names in texts are its own."""
+        self.config = config
+        names = describer(config, self.settings.gateway.timezone).stations
+        self._station_names.clear()
+        self._station_names.update(names)
 
     async def _housekeeping(self) -> None:
         while True:
@@ -324,6 +350,8 @@ class Gateway:
         for state in self.tasks.states.values():
             if state.reason:
                 parts.append(HealthPart(f"task {state.name}", YELLOW, f"crashed {state.crashes} times: {state.reason}; see the log"))
+        if self.reloader.trouble:
+            parts.append(HealthPart("configuration", YELLOW, self.reloader.trouble))
         internal = self.shown.internal
         if internal:
             parts.append(
@@ -418,14 +446,18 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def run(settings: Settings, config: CoreConfig) -> int:
-    """`envgw run`: until SIGTERM or SIGINT; a second one changes nothing: the end is orderly, and bounded. Returns the exit code."""
+async def run(settings: Settings, config: CoreConfig, reader: Reader | None = None) -> int:
+    """`envgw run`: until SIGTERM or SIGINT; a second one changes nothing: the end is orderly, and bounded. Returns the exit code.
+
+    SIGHUP reads the configuration again.
+    """
     import signal
 
-    gateway = Gateway(settings, config)
+    gateway = Gateway(settings, config, reader=reader)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, gateway.request_stop)
+    loop.add_signal_handler(signal.SIGHUP, gateway.request_reload)
     await gateway.start()
     _spare_the_collector()
     await gateway.stopped.wait()

@@ -93,6 +93,7 @@ def run(config: ConfigOption = None) -> None:
     from gateway import app as gateway_app
     from gateway import coreconfig, logs
     from gateway.config import ConfigError
+    from gateway.reload import Reader
 
     loaded = _load(config)
     logs.setup(loaded.settings.log, logs.secrets_of(loaded.settings))
@@ -100,9 +101,9 @@ def run(config: ConfigOption = None) -> None:
         core = coreconfig.build(loaded)
     except ConfigError as error:
         _problems(error)
-    settings = loaded.settings
+    settings, reader = loaded.settings, Reader(loaded)
     del loaded  # files with the place of every value in them: some 4 KB a device
-    raise typer.Exit(_run(lambda: gateway_app.run(settings, core)))
+    raise typer.Exit(_run(lambda: gateway_app.run(settings, core, reader)))
 
 
 @app.command()

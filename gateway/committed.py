@@ -70,7 +70,7 @@ class Committed:
             self._waiter = None
 
     def _count(self) -> None:
-        self.firing = self._core.watching.firing()
+        self.firing = self._core.rulebook.firing()
         self.internal = self._core.state.rejected.get("internal", 0)
 
     def _look(self) -> Mapping[str, tuple[Shown, ...]]:

@@ -4,7 +4,7 @@ One message's way through `Core.step`:
 
     what is due by its received_ms fires first            Core._advance        (semantics A1)
     taken in: readings, a duplicate or a rejection        gateway.taking
-    rules of the station, silence, clocks                 gateway.watching, gateway.silence
+    rules of the station, timers, silence, clocks         gateway.watching, gateway.timers, gateway.silence
     outcomes: lines, rejections, transitions, intents     gateway.outcomes
 
 The same inputs give the same outcomes and the same state, however they are cut into batches: that is what makes a
@@ -23,14 +23,19 @@ import xxhash
 
 from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
+from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
 from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.outages import Outages
 from gateway.outcomes import Intent, Outcomes, Transition
+from gateway.rulebook import Rulebook
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
 from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
 from gateway.taking import Taking
+from gateway.timers import Timers
 from gateway.watching import Watching
+from rules.columns import decode_column, encode_column
 
 
 def config_text(plain: dict[str, Any]) -> str:
@@ -58,10 +63,17 @@ class Core:
         self.snapshots = Snapshotter(self)
         self.taking = Taking(self)
         self.silence = Silence(self)
+        self.outages = Outages(self)
         self.watching = Watching(self)
+        self.timers = Timers(self, self.watching)
+        self.rulebook = Rulebook(self, self.watching)
         self._timers: list[tuple[int, str, str]] = []
-        """(due, "d" or "s", id): a heap with stale entries, which are worked out again when they come up. Derived."""
+        """(due, "d", "s", "b" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
+
+    def prepare(self, digest: str, interpreter: Interpreter) -> None:
+        """A configuration of this digest is about to come, and is compiled already."""
+        self._prepared = digest, interpreter
 
     # ------------------------------------------------------------------ stepping
 
@@ -99,7 +111,7 @@ class Core:
         self._dirty = False
         self._advance(now, out)
         if isinstance(item, Command):
-            done = self.watching.command(item, out) or self.silence.command(item, out)
+            done = self.rulebook.command(item, out) or self.silence.command(item, out)
             if done or self._dirty:
                 self.state.last_received_ms = max(self.state.last_received_ms, now)
             return done or self._dirty
@@ -109,12 +121,14 @@ class Core:
         elif isinstance(item, Start):
             self.state.starts += 1
             self.state.version = item.version
+            self.state.started_ms = now
             for clock in self.state.sources.values():
                 clock.pause(now)
+            self.outages.reschedule()
         elif isinstance(item, Adopt):
             self._adopt(item, out)
         elif isinstance(item, Link):
-            self._link(item)
+            self._link(item, out)
         elif isinstance(item, Shed):
             self.state.unknown.shed += item.count
             out.shed += item.count
@@ -162,7 +176,8 @@ class Core:
     def _reschedule(self, now_ms: int) -> None:
         self._timers = []
         self.silence.reschedule_all()
-        self.watching.reschedule_all(now_ms)
+        self.outages.reschedule()
+        self.timers.reschedule_all(now_ms)
 
     def _next_due(self) -> int:
         return self._timers[0][0] if self._timers else 1 << 62
@@ -173,22 +188,28 @@ class Core:
             due, kind, name = heapq.heappop(timers)
             if kind == "d":
                 self.silence.device_due(name, due, now_ms, out)
+            elif kind == "b":
+                self.outages.broker_due(name, due, now_ms, out)
+            elif kind == "m":
+                self.timers.minute_due(due, now_ms, out)
             else:
-                self.watching.station_due(name, due, now_ms, out)
+                self.timers.station_due(name, due, now_ms, out)
 
-    def _link(self, item: Link) -> None:
+    def _link(self, item: Link, out: Outcomes) -> None:
         clock = self.state.sources.setdefault(item.source, SilenceClock(0, item.now_ms))
         if item.up:
             clock.resume(item.now_ms)
             self._reschedule(item.now_ms)
         else:
             clock.pause(item.now_ms)
+            self.outages.reschedule()
+        self.outages.link(item.source, item.up, item.now_ms, out)
 
     def _adopt(self, item: Adopt, out: Outcomes) -> None:
         """Semantics A5: episodes that were announced go on under their name, or end with the reason `upgraded`."""
         self.snapshots.touch_all()
         for last in item.open:
-            if self.watching.adopt(last) or self.silence.adopt(last):
+            if self.rulebook.adopt(last) or self.silence.adopt(last):
                 continue
             over = msgspec.structs.replace(last, state="resolved", reason="upgraded", event_ms=item.now_ms, processed_ms=item.now_ms)
             self.record(over, out)
@@ -208,7 +229,8 @@ class Core:
                 clock.paused_ms += item.delta_ms
         self.snapshots.touch_all()
         self.silence.jump(item.delta_ms)
-        self.watching.jump(item.delta_ms)
+        self.rulebook.jump(item.delta_ms)
+        self.outages.jump(item)
         self._reschedule(item.now_ms)
         self.silence.clock_jumped(item, out)
 
@@ -220,7 +242,9 @@ class Core:
         self.state.config = item.digest
         self.snapshots.touch_all()
         self._adopt_registry(item.now_ms, out)
-        self.watching.configure(plain["rules"], item.now_ms, out)
+        self.outages.registry_changed(item.now_ms, out)
+        zone = plain.get("timezone", DEFAULT_ZONE)
+        self.rulebook.configure(plain["rules"], item.now_ms, out, zone, item.windows)
         self._reschedule(item.now_ms)
 
     def _load_config(self, plain: dict[str, Any], digest: str) -> None:
@@ -286,16 +310,16 @@ class Core:
             elif name[0] == "f":
                 self.formats[name[2:]] = msgspec.msgpack.decode(data, type=FormatState)
             else:
-                self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState)
+                self.stations[name[2:]] = msgspec.msgpack.decode(data, type=StationState, dec_hook=decode_column)
         self._load_config(plain, self.state.config)
         registry = self.interpreter.registry
         if self.devices.keys() != registry.devices.keys() or not registry.stations.keys() <= self.stations.keys():
             raise ValueError("the snapshot lacks devices or stations of its own configuration")
-        self.watching.load(plain["rules"])
+        self.rulebook.load(plain["rules"], plain.get("timezone", DEFAULT_ZONE))
         self._reschedule(self.state.last_received_ms)
 
 
-_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_ENCODER = msgspec.msgpack.Encoder(order="deterministic", enc_hook=encode_column)
 
 
 def _encode(value: object) -> bytes:

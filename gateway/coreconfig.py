@@ -21,13 +21,14 @@ from devices.interpret import Interpreter, build_interpreter
 from devices.problems import ConfigError as DataError
 from devices.problems import ConfigProblem, did_you_mean
 from devices.topics import filter_problem
+from gateway.conditions import vocabulary
 from gateway.config import ConfigError, LoadedConfig, problems_in
 from gateway.configmessages import explain
 from gateway.core import config_digest, config_text
 from gateway.settings import Settings
 from gateway.yamlfile import Document, Problem
 from rules.builtin import BUILTINS
-from rules.model import RuleModel, canonical, check_rules
+from rules.model import Conditions, RuleModel, canonical, check_rules
 
 VERSION = 1
 """Of the layout of the plain data."""
@@ -54,7 +55,7 @@ def build(loaded: LoadedConfig) -> CoreConfig:
     problems: list[Problem] = []
     types = _types(loaded, problems)
     stations = _items(loaded.stations, "stations", problems)
-    rules = _rules(loaded.rules, problems)
+    rules = _rules(loaded.rules, stations, problems)
     routes = _routes(settings, {str(data.get("id")) for data in types}, loaded, problems)
     plain = {
         "version": VERSION,
@@ -118,7 +119,7 @@ def _types(loaded: LoadedConfig, problems: list[Problem]) -> list[dict[str, Any]
     return [by_id[name] for name in sorted(by_id)]
 
 
-def _rules(documents: Sequence[Document], problems: list[Problem]) -> list[RuleModel]:
+def _rules(documents: Sequence[Document], stations: Sequence[_Placed], problems: list[Problem]) -> list[RuleModel]:
     placed: list[tuple[Document, int, RuleModel]] = []
     for document, index, item in _items(documents, "rules", problems):
         try:
@@ -130,15 +131,43 @@ def _rules(documents: Sequence[Document], problems: list[Problem]) -> list[RuleM
             problems.append(document.problem(("rules", index, "id"), f"{model.id!r} is the id of a built-in alert: choose another"))
         placed.append((document, index, model))
     models = [model for _, _, model in placed]
-    for problem in check_rules(models, known_parameter=_known_parameter):
-        document, index, _ = placed[int(problem.path[1])]
-        problems.append(document.problem(("rules", index, *problem.path[2:]), problem.message))
+    for problem in check_rules(models, Conditions(vocabulary(loader.catalogue(), *_places(stations)))):
+        document, index, model = placed[int(problem.path[1])]
+        found = document.problem(("rules", index, *problem.path[2:]), problem.message)
+        problems.append(_inside(found, _condition_at(model, problem.path[2:]), problem.offset))
     return models
 
 
-def _known_parameter(name: str) -> str | None:
-    known = loader.catalogue()
-    return None if name in known else f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}"
+def _places(stations: Sequence[_Placed]) -> tuple[set[str], set[str], set[str]]:
+    """Ids, areas and tags of the registry, as far as it can be read: what conditions may name."""
+    ids, areas, tags = set[str](), set[str](), set[str]()
+    for _, _, item in stations:
+        if isinstance(item, dict):
+            ids.add(str(item.get("id")))
+            named = item.get("area")
+            parts = named if isinstance(named, list) else [named]
+            areas.update(str(part.get("path") if isinstance(part, dict) else part) for part in parts)
+            tags.update(str(tag) for tag in item.get("tags") or ())
+    return ids, areas, tags
+
+
+def _condition_at(model: RuleModel, path: Sequence[str | int]) -> str:
+    if len(path) == 3 and path[0] == "levels":
+        level = model.levels[path[1]]  # type: ignore[index]
+        return (level.when if path[2] == "when" else level.clear) or ""
+    return ""
+
+
+def _inside(problem: Problem, text: str, offset: int) -> Problem:
+    """The column of what is wrong inside a condition, where its text stands in one piece on the line."""
+    if not text:
+        return problem
+    with contextlib.suppress(OSError, UnicodeDecodeError, IndexError):
+        line = Path(problem.file).read_text("utf-8").splitlines()[problem.line - 1]
+        start = line.find(text, problem.column - 1)
+        if start >= 0:
+            problem = problem._replace(column=start + offset + 1)
+    return problem._replace(message=f"{problem.message} (at `{text[offset : offset + 30]}`)" if offset else problem.message)
 
 
 def _routes(settings: Settings, types: set[str], loaded: LoadedConfig, problems: list[Problem]) -> list[list[str]]:

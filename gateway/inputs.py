@@ -67,6 +67,8 @@ class Config(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
     now_ms: int
     digest: str
     text: str
+    windows: tuple[tuple[str, str, bytes], ...] = ()
+    """(station, window, state) of windows that this configuration needs anew, filled from the journal (`gateway.hydrate`)."""
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="l"):

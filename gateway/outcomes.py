@@ -65,6 +65,10 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     operator: str = ""
     """Who acknowledged or closed it (reasons `acknowledged`, `closed-by-operator`): a mark beside the state, not a state."""
     comment: str = ""
+    values: dict[str, float | bool | str | None] = {}
+    """Why: each operand of the condition as it is written → its value at `event_ms`."""
+    members: tuple[str, ...] = ()
+    """The stations that are part of it, for a rule with `group`."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,15 +34,17 @@ class Silence:
             return sources[source]
         return sources[min(sources)] if sources and not source else SilenceClock(0, 0)
 
-    def _silent_after(self, device: DeviceState) -> int:
+    def silent_after(self, device: DeviceState) -> int:
+        """How long it may be quiet, in ms."""
         entry = self._core.interpreter.registry.devices[device.id]
         after = builtin.SILENT_AFTER_INTERVALS * entry.interval_ms
         return after if device.spoke else max(after, builtin.NEVER_SPOKE_AFTER_MS)
 
-    def _schedule_device(self, device: DeviceState) -> None:
+    def schedule_device(self, device: DeviceState) -> None:
+        """Ask to be woken when it will be overdue."""
         clock = self.clock_of(device.source)
         if clock.paused_since is None and device.silent_since is None:
-            self._core.schedule(device.alive_s + self._silent_after(device) + clock.paused_ms, "d", device.id)
+            self._core.schedule(device.alive_s + self.silent_after(device) + clock.paused_ms, "d", device.id)
 
     def device_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
         """The silence timer of a device came up: it may have spoken since."""
@@ -52,8 +54,8 @@ class Silence:
         clock = self.clock_of(device.source)
         if clock.paused_since is not None:
             return
-        if clock.now(due_ms) - device.alive_s < self._silent_after(device):
-            self._schedule_device(device)
+        if clock.now(due_ms) - device.alive_s < self.silent_after(device):
+            self.schedule_device(device)
             return
         self._core.mark_dirty()
         if self._core.snapshots.active:
@@ -67,8 +69,16 @@ class Silence:
                 station.never_since = due_ms
                 self._say(builtin.NEVER_SPOKE, station.id, "", "firing", "never-spoke", due_ms, due_ms, now_ms, out)
             return
+        if not (device.spoke and self._core.outages.overdue(device, due_ms, now_ms, out)):
+            self.say_silent(device, now_ms, out)
+
+    def say_silent(self, device: DeviceState, now_ms: int, out: Outcomes) -> None:
+        """An overdue device raises an alarm of its own."""
+        since = device.silent_since
+        assert since is not None
+        station = self._station_of(device, since)
         reason = "data-stopped" if device.spoke else "never-spoke"
-        self._say(builtin.DEVICE_SILENT, station.id if station else "", name, "firing", reason, due_ms, due_ms, now_ms, out)
+        self._say(builtin.DEVICE_SILENT, station.id if station else "", device.id, "firing", reason, since, since, now_ms, out)
 
     def spoke(self, device: DeviceState, message: Message, silence_s: int, out: Outcomes) -> None:
         """A sign of life: a stored message that was not retained."""
@@ -77,8 +87,12 @@ class Silence:
         if first:
             device.spoke = True
             self._first_words(device, message.received_ms, out)
-            self._schedule_device(device)
+            self.schedule_device(device)
+        was_silent = device.silent_since is not None
+        self._core.outages.spoke(device, message.received_ms, out)
         if device.silent_since is None:
+            if was_silent:
+                self.schedule_device(device)
             return
         since, device.silent_since = device.silent_since, None
         if not first or self._was_said_silent(device, since):
@@ -87,7 +101,7 @@ class Silence:
                 builtin.DEVICE_SILENT, station.id if station else "", device.id, "resolved", "spoke",
                 since, message.received_ms, message.received_ms, out,
             )  # fmt: skip
-        self._schedule_device(device)
+        self.schedule_device(device)
 
     def _was_said_silent(self, device: DeviceState, since: int) -> bool:
         """Whether a never-heard device had an episode of its own, rather than being part of its station's."""
@@ -171,7 +185,7 @@ class Silence:
 
     def decommission(self, device: DeviceState, now_ms: int, out: Outcomes) -> None:
         """The device is no longer in the registry: its own alerts end."""
-        if device.silent_since is not None and device.spoke:
+        if device.silent_since is not None and device.spoke and not device.in_area:
             self._say(builtin.DEVICE_SILENT, "", device.id, "resolved", "decommissioned", device.silent_since, now_ms, now_ms, out)
         if device.fault_since is not None:
             self._say(builtin.CLOCK_FAULT, "", device.id, "resolved", "decommissioned", device.fault_since, now_ms, now_ms, out)
@@ -182,6 +196,10 @@ class Silence:
         what, (group, _, start) = builtin.BUILTINS.get(kind), rest.rpartition("/")
         if what is None or item.action != "acknowledge" or self._since(kind, group) != start:
             return False
+        if what in (builtin.AREA_SILENT, builtin.BROKER_LOST):
+            said = self._core.outages.acknowledge(kind, item, group, out)
+            out.transitions[-1] = msgspec.structs.replace(said, operator=item.operator, comment=item.comment)
+            return True
         station, device = (group, "") if what is builtin.NEVER_SPOKE else ("", group)
         if device:
             found = self._station_of(self._core.devices[device], item.now_ms)
@@ -193,6 +211,8 @@ class Silence:
 
     def adopt(self, last: Transition) -> bool:
         """A built-in alert that was open before an upgrade: if it still is, it keeps its start, which is its name (A5)."""
+        if last.kind in (builtin.AREA_SILENT.id, builtin.BROKER_LOST.id):
+            return self._core.outages.adopt(last)
         group = last.device if last.kind != builtin.NEVER_SPOKE.id else last.station
         if last.kind not in builtin.BUILTINS or not self._since(last.kind, group):
             return False
@@ -207,17 +227,19 @@ class Silence:
     def _since(self, kind: str, group: str) -> str:
         """Start of the open episode of this kind and group, as text; empty if none is open."""
         since = None
-        if kind == builtin.NEVER_SPOKE.id and group in self._core.stations:
+        if kind in (builtin.AREA_SILENT.id, builtin.BROKER_LOST.id):
+            since = self._core.outages.since(kind, group)
+        elif kind == builtin.NEVER_SPOKE.id and group in self._core.stations:
             since = self._core.stations[group].never_since
         elif group in self._core.devices:
             device = self._core.devices[group]
-            since = device.silent_since if kind == builtin.DEVICE_SILENT.id else device.fault_since
+            since = device.fault_since if kind != builtin.DEVICE_SILENT.id else None if device.in_area else device.silent_since
         return "" if since is None else str(since)
 
     def reschedule_all(self) -> None:
         """After a restore, a clock jump, a link or configuration change: work out every timer again."""
         for name in sorted(self._core.devices):
-            self._schedule_device(self._core.devices[name])
+            self.schedule_device(self._core.devices[name])
 
     def jump(self, delta_ms: int) -> None:
         """The gateway's clock was stepped: receipt stamps move with it (semantics A1)."""

@@ -16,9 +16,11 @@ from typing import Any
 import msgspec
 
 from devices.timing import DeviceClock
-from rules.threshold import RuleState
+from rules.columns import Numbers, numbers
+from rules.transitions import RuleState
+from rules.windows import WindowState
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class SilenceClock(msgspec.Struct, array_like=True):
@@ -84,6 +86,8 @@ class DeviceState(msgspec.Struct, array_like=True):
     values: int = 0
     marks: dict[str, tuple[int, float]] = {}
     """Parameter → (event time, total or rate) of the last message: what running totals grow from (semantics C7)."""
+    in_area: bool = False
+    """It is overdue, and its area has the alarm, or may have it soon: it has none of its own."""
 
 
 class FormatState(msgspec.Struct, array_like=True):
@@ -126,6 +130,8 @@ class ParameterState(msgspec.Struct, array_like=True, gc=False):
     flag: int = 0
     other: Shown | None = None
     """What people see when it is not the held value; None when it is."""
+    recent: Numbers = msgspec.field(default_factory=numbers)
+    """Time, value, time, value …: what a late reading is put among (`rules.late`). Empty if no rule touches it."""
 
     @property
     def last_ms(self) -> int | None:
@@ -143,6 +149,26 @@ class ParameterState(msgspec.Struct, array_like=True, gc=False):
         if self.other is not None or self.held is None:
             return self.other
         return Shown(self.held.last_ms, self.value, self.flag, self.held.device)
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An episode that is over, kept while a late reading may still make it come out again."""
+
+    rule: str
+    started_ms: int
+    ended_ms: int
+
+
+class FlapState(msgspec.Struct, array_like=True):
+    """How often a rule went on and off lately."""
+
+    times: list[int] = []
+    """Receipt of each flip within the rule's `flapping.within`."""
+    since: int | None = None
+    """It flaps since then: nobody is told further until it calms."""
+    started_ms: int = 0
+    """The episode of the last flip."""
+    severity: int = 0
 
 
 class StationState(msgspec.Struct, array_like=True):
@@ -163,6 +189,23 @@ class StationState(msgspec.Struct, array_like=True):
     alert_ms: int = 0
     """Event time of the last transition, and the time of the history line that it got."""
     alert_line_ms: int = 0
+    windows: dict[str, WindowState] = {}
+    """Parameter, length and quality → the window that some rule looks at."""
+    ended: list[Ended] = []
+    flaps: dict[str, FlapState] = {}
+    """Rule → how often it flipped, for rules that fired here within their `flapping.within`."""
+
+
+class GroupState(msgspec.Struct, array_like=True):
+    """The episode of a rule with `group`: of an area, or of all stations."""
+
+    members: dict[str, int] = {}
+    """Station → severity of its own part, of those where a level is on."""
+    started: int | None = None
+    severity: int = -1
+    unknown: bool = False
+    announced: bool = False
+    told_severity: int = -1
 
 
 class Globals(msgspec.Struct):
@@ -184,3 +227,13 @@ class Globals(msgspec.Struct):
     starts: int = 0
     version: str = ""
     """Of the code that started last."""
+    groups: dict[str, GroupState] = {}
+    """`<rule>/<group key>` → episode, for rules with `group`."""
+    areas: dict[str, int] = {}
+    """Area → event time at which its open `area-silent` episode began."""
+    lost: dict[str, int] = {}
+    """Source → event time at which its open `broker-lost` episode began."""
+    started_ms: int = 0
+    """When the process started last."""
+    told: dict[str, list[int]] = {}
+    """Rule → when receivers were told of new alerts, for rules with `rate`."""

@@ -198,6 +198,9 @@ class View:
             "parameters": changes,
         }
 
+    async def reload(self) -> Document:
+        return await self._gateway.reloader.reload()
+
     def subscribe(self, *, station: str | None, kind: EventKind | None) -> EventStream:
         return self._gateway.events.subscribe(station=station, kind=kind)
 

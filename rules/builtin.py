@@ -1,4 +1,5 @@
-"""The alerts that need no rule file: a device gone quiet, a station that never spoke, a clock that is wrong or was stepped.
+"""The alerts that need no rule file: a device gone quiet, a station that never spoke, a clock that is wrong
+or was stepped, a whole area gone quiet, a broker lost.
 
 They are about the sensors, not the environment, and exist so that silence is never taken for "all clear" (invariant 5).
 """
@@ -57,7 +58,27 @@ CLOCK_JUMP = Builtin(
     },
 )
 
-BUILTINS = {builtin.id: builtin for builtin in (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP)}
+AREA_SILENT = Builtin(
+    "area-silent",
+    "critical",
+    {"vi": "Cả khu vực ngừng gửi số liệu", "en": "A whole area gone quiet"},
+    {
+        "vi": "Kiểm tra mất điện, mạng di động hoặc trạm thu phát của khu vực. Các cảnh báo đang mở vẫn giữ nguyên.",
+        "en": "Look for a power cut, or trouble of the mobile network or the gateway antenna there. Alerts that are open stay open.",
+    },
+)
+
+BROKER_LOST = Builtin(
+    "broker-lost",
+    "critical",
+    {"vi": "Mất kết nối với broker", "en": "Broker lost"},
+    {
+        "vi": "Kiểm tra broker và đường mạng tới nó. Trong khi chờ, không thiết bị nào bị coi là ngừng gửi.",
+        "en": "Check the broker and the network to it. Meanwhile no device counts as gone quiet.",
+    },
+)
+
+BUILTINS = {builtin.id: builtin for builtin in (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP, AREA_SILENT, BROKER_LOST)}
 """All of them by id; rule files may not use these ids."""
 
 SILENT_AFTER_INTERVALS = 3

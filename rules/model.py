@@ -1,31 +1,36 @@
 """Alert rules: what a rules file may say, and what it is compiled to when loaded.
 
-A rule of this release compares one parameter with a number, per severity level, each level with its own `for`
-and its own clear line:
-
     rules:
       - id: pm25-smoke
         name: {vi: "Khói bụi PM2,5", en: "PM2.5 smoke"}
         where: {medium: air, area: "hai-chau/*"}
         levels:
-          warning:  {when: "pm25 > 100", for: 10m, clear: "pm25 < 80"}
-          critical: {when: "pm25 > 200", for: 10m, clear: "pm25 < 150"}
+          warning:  {when: "avg(pm25, 1h) > 50",  for: 10m, clear: "avg(pm25, 1h) < 40"}
+          critical: {when: "avg(pm25, 1h) > 150", for: 5m,  clear: "avg(pm25, 1h) < 120"}
+        silence: {after: 30m}
         advice: {vi: "…", en: "…"}
 
-Numbers are in the parameter's canonical unit (`devices/parameters.yaml`). A condition is compiled to the closed
-interval of values for which it is true, so that "true now?" is two comparisons and "can `clear` and `when` both be
-true?" is an intersection.
+Conditions are text in the language of `rules.language`. The model itself only knows shapes; `check_rules` and `compile_rule` read
+the conditions, with the vocabulary that they are given.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from devices.stations import Station, area_fits
+from rules.language.condition import read_condition
+from rules.language.errors import ConditionError
+from rules.language.nodes import Reading, Window
+from rules.language.overlap import overlap
+from rules.language.view import Compiled, WindowKey
+from rules.language.vocabulary import Vocabulary
+from rules.operands import Elsewhere, Operand, elsewhere, is_raw, lead_of, limit_of, operands, windows_of
 
 SEVERITIES = ("info", "warning", "critical")
 """From the least to the worst."""
@@ -33,7 +38,9 @@ SEVERITIES = ("info", "warning", "critical")
 Severity = Literal["info", "warning", "critical"]
 Language = Literal["vi", "en"]
 
-_CONDITION = re.compile(r"^\s*([a-z][a-z0-9_]*)\s*(>=|<=|>|<)\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*$")
+DEFAULT_LATENESS_MS = 10 * 60_000
+"""How late a reading may be and still be evaluated (semantics C4, E4)."""
+
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -49,44 +56,13 @@ def duration_ms(value: Any) -> int:
 DurationMs = Annotated[int, BeforeValidator(duration_ms)]
 
 
-class Condition(NamedTuple):
-    """`parameter op limit`, with the closed interval [low, high] of values that make it true."""
-
-    parameter: str
-    op: str
-    limit: float
-    low: float
-    high: float
-
-    @classmethod
-    def parse(cls, text: str) -> Condition:
-        """`"pm25 > 100"` → Condition. ValueError says what is expected."""
-        match = _CONDITION.match(text)
-        if match is None:
-            raise ValueError(f"{text!r} is not a condition: write `parameter > number` (or >=, <, <=), for example `pm25 > 100`")
-        parameter, op, limit = match[1], match[2], float(match[3])
-        if not math.isfinite(limit):
-            raise ValueError(f"the limit in {text!r} is too large for a number")
-        low, high = {
-            ">": (math.nextafter(limit, math.inf), math.inf),
-            ">=": (limit, math.inf),
-            "<": (-math.inf, math.nextafter(limit, -math.inf)),
-            "<=": (-math.inf, limit),
-        }[op]
-        return cls(parameter, op, limit, low, high)
-
-    def negated(self) -> Condition:
-        """The condition that is true exactly when this one is false (for numbers; unknown is neither)."""
-        op = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}[self.op]
-        return Condition.parse(f"{self.parameter} {op} {self.limit!r}")
-
-
-def _condition(value: Any) -> Condition:
-    if isinstance(value, Condition):
-        return value
+def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError('write a condition in quotes, for example "pm25 > 100"')
-    return Condition.parse(value)
+    return value
+
+
+ConditionText = Annotated[str, BeforeValidator(_text), Field(max_length=2000)]
 
 
 class _Model(BaseModel):
@@ -96,13 +72,11 @@ class _Model(BaseModel):
 class LevelModel(_Model):
     """One severity of a rule."""
 
-    when: Annotated[Condition, BeforeValidator(_condition)] = Field(description="Condition that starts it, e.g. `pm25 > 100`.")
+    when: ConditionText = Field(description="Condition that starts it, e.g. `avg(pm25, 1h) > 50`.")
     for_ms: DurationMs = Field(0, alias="for", description="How long it must hold in event time before it fires.")
-    clear: Annotated[Condition, BeforeValidator(_condition)] | None = Field(
-        None, description="Condition that ends it; without it, `when` no longer true."
-    )
+    clear: ConditionText | None = Field(None, description="Condition that ends it; without it, `not when`.")
     confirm: int | None = Field(
-        None, ge=1, le=100, description="Consecutive samples needed when there is no `for`; default 2 (semantics D3)."
+        None, ge=1, le=100, description="Consecutive true samples needed when there is no `for`; default 2 on raw readings, else 1."
     )
     immediate: bool = Field(False, description="One sample is enough (levels, rain).")
 
@@ -110,14 +84,6 @@ class LevelModel(_Model):
     def _consistent(self) -> LevelModel:
         if self.immediate and (self.for_ms or self.confirm not in (None, 1)):
             raise ValueError("`immediate: true` excludes `for` and `confirm`")
-        if self.clear is None:
-            return self
-        if self.clear.parameter != self.when.parameter:
-            raise ValueError(
-                f"`clear` speaks of {self.clear.parameter!r}, `when` of {self.when.parameter!r}: both must be the same parameter"
-            )
-        if self.clear.low <= self.when.high and self.when.low <= self.clear.high:
-            raise ValueError("`clear` and `when` can both be true: the alert would flip at every reading")
         return self
 
 
@@ -127,12 +93,28 @@ class WhereModel(_Model):
     station: list[str] | None = Field(None, description="Station ids.")
     medium: Literal["air", "water"] | None = Field(None, description="air or water.")
     area: str | None = Field(None, description="Area path; `hai-chau/*` is the ward and all below it.")
+    tag: str | None = Field(None, description="One of the station's tags.")
+    owner: str | None = Field(None, description="The station's owner, as the registry has it.")
 
 
 class SilenceModel(_Model):
     """When the data stop while the alert is firing."""
 
-    after: DurationMs = Field(description="Silence after which an open episode is marked unknown.")
+    after: DurationMs = Field(description="Silence after which an open episode is marked unknown, and timers are reset.")
+
+
+class FlappingModel(_Model):
+    """When a rule counts as flapping at a station: it is said once, and told further only when it has calmed down."""
+
+    flips: int = Field(6, ge=2, le=100, description="So many times on or off …")
+    within: DurationMs = Field(3_600_000, description="… within this time.")
+
+
+class RateModel(_Model):
+    """How often receivers are told of one rule."""
+
+    at_most: int = Field(ge=1, le=10_000, description="New alerts of this rule, over all stations …")
+    per: DurationMs = Field(3_600_000, description="… within this time. Further ones are recorded and shown, and told once there is room.")
 
 
 class RuleModel(_Model):
@@ -145,27 +127,30 @@ class RuleModel(_Model):
     silence: SilenceModel | None = Field(None, description="Default: 3 reporting intervals.")
     mode: Literal["shadow", "exercise", "live"] = Field("live", description="shadow: record only. exercise: marked as a drill.")
     advice: dict[Language, str] = Field({}, description="What people should do, in Vietnamese and English.")
-
-    @model_validator(mode="after")
-    def _one_parameter(self) -> RuleModel:
-        parameters = sorted({level.when.parameter for level in self.levels.values()})
-        if len(parameters) > 1:
-            raise ValueError(f"all levels of a rule must watch one parameter, not {' and '.join(parameters)}: write two rules")
-        return self
+    quality: Literal["good", "any"] = Field("good", description="good: flags 1 and 2. any: readings of every flag.")
+    lateness: DurationMs = Field(DEFAULT_LATENESS_MS, description="How late a reading may be and still be evaluated.")
+    group: Literal["area", "all"] | None = Field(None, description="One episode for each area, or one for all stations, with its members.")
+    flapping: FlappingModel = FlappingModel()
+    rate: RateModel | None = Field(None, description="Most alerts that receivers are told of.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A compiled level: severity index into SEVERITIES, true-intervals of `when` and `clear`, `for` in ms."""
+    """A compiled level. `clear` None means `not when`."""
 
     severity: int
-    when_low: float
-    when_high: float
-    clear_low: float
-    clear_high: float
+    """Index into SEVERITIES."""
+    when: Compiled
+    clear: Compiled | None
     for_ms: int
     confirm: int
-    limit: float
+    limit: float | None
+    """The number that a plain comparison compares with: for messages."""
+    operands: tuple[Operand, ...]
+    """What makes `when` true or false: for messages."""
+    clear_operands: tuple[Operand, ...]
+    elsewhere: tuple[Elsewhere, ...]
+    """What `when` asks of each of some stations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,109 +158,161 @@ class Rule:
     """A compiled rule. `identity` changes when its open episodes may not be continued by the new version."""
 
     id: str
-    parameter: str
     levels: tuple[Level, ...]
+    """From the least to the worst severity."""
     silence_ms: int | None
     mode: str
     names: dict[str, str]
     advice: dict[str, str]
     where: WhereModel
     identity: str
+    any_quality: bool
+    lateness_ms: int
+    group: str
+    """`area`, `all` or empty."""
+    flapping: FlappingModel
+    rate: RateModel | None
+    lead: Reading | Window | None
+    """The operand that messages name first."""
+    parameters: frozenset[str]
+    """Whose readings at the station itself touch it."""
+    windows: Mapping[WindowKey, int]
+    """Windows at the station itself, each with the parts that it must keep (`rules.windows.parts_of`)."""
+    foreign_windows: Mapping[WindowKey, int]
+    conditions: tuple[Compiled, ...]
+    timed: bool
+    """Time alone can change it."""
 
-    def watches(self, *, station: str, area: str, media: frozenset[str]) -> bool:
-        """Whether this rule applies to a station in this area whose devices measure these media."""
+    def watches(self, station: Station, area: str) -> bool:
+        """Whether this rule applies to the station, which lies in this area."""
         where = self.where
-        if where.station is not None and station not in where.station:
-            return False
-        if where.medium is not None and where.medium not in media:
-            return False
-        return where.area is None or area_fits(where.area, area)
+        return (
+            (where.station is None or station.id in where.station)
+            and (where.medium is None or where.medium == station.medium)
+            and (where.area is None or area_fits(where.area, area))
+            and (where.tag is None or where.tag in station.tags)
+            and (where.owner is None or where.owner == station.owner)
+        )
+
+    def limit(self, severity: int) -> float | None:
+        """The number that the level of this severity compares with."""
+        return next((level.limit for level in self.levels if level.severity == severity), None)
 
 
-def area_fits(pattern: str, area: str) -> bool:
-    """`hai-chau/*` fits `hai-chau` and all below it; a pattern without `/*` fits that path only."""
-    if pattern.endswith("/*"):
-        base = pattern[:-2]
-        return area == base or area.startswith(base + "/")
-    return pattern == "*" or area == pattern
+class Conditions:
+    """Conditions compiled with one vocabulary, each text once: rules files repeat themselves."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._known: dict[str, Compiled] = {}
+
+    def __call__(self, text: str) -> Compiled:
+        """Raises ConditionError."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = read_condition(text, self.vocabulary)
+        return found
 
 
-def compile_rule(model: RuleModel) -> Rule:
-    """The compiled form of a validated rule; levels from the least to the worst severity."""
+def compile_rule(model: RuleModel, condition: Conditions) -> Rule:
+    """The compiled form of a validated rule. Raises ConditionError."""
     levels = []
+    limits = condition.vocabulary.limits
     for severity in sorted(model.levels, key=SEVERITIES.index):
         level = model.levels[severity]
-        clear = level.clear or level.when.negated()
-        confirm = 1 if level.immediate or level.for_ms else (level.confirm or 2)
+        when = condition(level.when)
+        clear = None if level.clear is None else condition(level.clear)
+        once = level.immediate or bool(level.for_ms)
         levels.append(
             Level(
                 severity=SEVERITIES.index(severity),
-                when_low=level.when.low,
-                when_high=level.when.high,
-                clear_low=clear.low,
-                clear_high=clear.high,
+                when=when,
+                clear=clear,
                 for_ms=level.for_ms,
-                confirm=confirm,
-                limit=level.when.limit,
+                confirm=1 if once else level.confirm or (2 if is_raw(when, condition.vocabulary) else 1),
+                limit=limit_of(when),
+                operands=operands(when, limits),
+                clear_operands=operands(clear, limits) if clear is not None else operands(when, limits),
+                elsewhere=elsewhere(when, limits),
             )
         )
-    parameter = next(iter(model.levels.values())).when.parameter
+    conditions = tuple(item for level in levels for item in (level.when, level.clear) if item is not None)
+    parameters = frozenset(name for item in conditions for name in item.parameters)
+    windows = windows_of(conditions)
+    near = {key for item in conditions for key in item.windows}
+    far = {key for item in conditions for key in item.foreign_windows}
+    speaks = ",".join(sorted(parameters) or sorted({name for item in conditions for name in item.foreign_parameters}))
     return Rule(
         id=model.id,
-        parameter=parameter,
         levels=tuple(levels),
         silence_ms=model.silence.after if model.silence else None,
         mode=model.mode,
         names={str(k): v for k, v in model.name.items()},
         advice={str(k): v for k, v in model.advice.items()},
         where=model.where,
-        identity=f"{parameter}:{','.join(SEVERITIES[level.severity] for level in levels)}:{model.mode}",
+        identity=f"{speaks}:{','.join(SEVERITIES[level.severity] for level in levels)}:{model.mode}"
+        + (f":{model.group}" if model.group else ""),
+        any_quality=model.quality == "any",
+        lateness_ms=model.lateness,
+        group=model.group or "",
+        flapping=model.flapping,
+        rate=model.rate,
+        lead=next((lead for level in reversed(levels) if (lead := lead_of(level.when)) is not None), None),
+        parameters=parameters,
+        windows={key: parts for key, parts in windows.items() if key in near},
+        foreign_windows={key: parts for key, parts in windows.items() if key in far},
+        conditions=conditions,
+        timed=any(item.timed for item in conditions),
     )
 
 
 class RuleProblem(NamedTuple):
-    """Something wrong in a rule, with its path in the parsed file."""
+    """Something wrong in a rule, with its path in the parsed file and the offset in the text that is there."""
 
     path: tuple[str | int, ...]
     message: str
+    offset: int = 0
 
 
-def check_rules(models: list[RuleModel], *, known_parameter: Callable[[str], str | None]) -> list[RuleProblem]:
-    """What pydantic cannot know: ids used twice, parameters that the catalogue lacks.
-
-    `known_parameter(id)` answers None when the parameter exists, else a sentence that says what to write instead.
-    """
+def check_rules(models: Sequence[RuleModel], condition: Conditions) -> list[RuleProblem]:
+    """What pydantic cannot know: ids used twice, conditions that cannot be understood, clear lines that overlap."""
     problems: list[RuleProblem] = []
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for index, model in enumerate(models):
         if model.id in seen:
             problems.append(RuleProblem(("rules", index, "id"), f"rule id {model.id!r} is used twice"))
-        seen.setdefault(model.id, index)
+        seen.add(model.id)
         for severity, level in model.levels.items():
-            complaint = known_parameter(level.when.parameter)
-            if complaint is not None:
-                problems.append(RuleProblem(("rules", index, "levels", severity, "when"), complaint))
+            found: dict[str, Compiled] = {}
+            for key, text in (("when", level.when), ("clear", level.clear)):
+                if text is None:
+                    continue
+                try:
+                    found[key] = condition(text)
+                except ConditionError as error:
+                    path = ("rules", index, "levels", severity, key)
+                    problems.extend(RuleProblem(path, problem.message, problem.span.start) for problem in error.problems)
+            if len(found) == 2 and overlap(found["when"], found["clear"]):
+                message = "`clear` and `when` can both be true: the alert would flip at every reading"
+                problems.append(RuleProblem(("rules", index, "levels", severity, "clear"), message))
     return problems
 
 
-def canonical(models: list[RuleModel]) -> list[Mapping[str, Any]]:
+def canonical(models: Sequence[RuleModel]) -> list[Mapping[str, Any]]:
     """Plain data that `RuleModel.model_validate` reads back to the same rules (for the journalled configuration)."""
     return [_plain(model) for model in models]
 
 
 def _plain(model: RuleModel) -> dict[str, Any]:
-    def text(condition: Condition) -> str:
-        return f"{condition.parameter} {condition.op} {condition.limit!r}"
-
     plain: dict[str, Any] = {
         "id": model.id,
         "name": dict(model.name),
         "where": model.where.model_dump(exclude_none=True),
         "levels": {
             severity: {
-                "when": text(level.when),
+                "when": level.when,
                 "for": f"{level.for_ms}ms",
-                **({"clear": text(level.clear)} if level.clear else {}),
+                **({"clear": level.clear} if level.clear else {}),
                 **({"confirm": level.confirm} if level.confirm else {}),
                 **({"immediate": True} if level.immediate else {}),
             }
@@ -286,4 +323,14 @@ def _plain(model: RuleModel) -> dict[str, Any]:
     }
     if model.silence:
         plain["silence"] = {"after": f"{model.silence.after}ms"}
+    if model.quality != "good":
+        plain["quality"] = model.quality
+    if model.lateness != DEFAULT_LATENESS_MS:
+        plain["lateness"] = f"{model.lateness}ms"
+    if model.group:
+        plain["group"] = model.group
+    if model.flapping != FlappingModel():
+        plain["flapping"] = {"flips": model.flapping.flips, "within": f"{model.flapping.within}ms"}
+    if model.rate:
+        plain["rate"] = {"at_most": model.rate.at_most, "per": f"{model.rate.per}ms"}
     return plain

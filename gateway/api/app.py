@@ -187,6 +187,20 @@ def _rejections(app: FastAPI, gateway: GatewayView) -> None:
         """After the registry or a type was mended. Revises history and counts, never raises an alert."""
         return _json(await gateway.replay(reason=body.reason, device=body.device, limit=body.limit))
 
+    @app.post(
+        "/api/v1/reload",
+        tags=["state"],
+        summary="Read stations, types and rules again",
+        responses={
+            200: {"model": models.Reloaded},
+            422: {"model": models.Reloaded, "description": "Nothing changed: `problems` says why."},
+        },
+    )
+    async def reload() -> Response:
+        """All or nothing: a bad file leaves what runs running. Answered after it is on disk."""
+        found = await gateway.reload()
+        return _json(found, 422 if found["problems"] else 200)
+
     conflict = {"model": models.Problem, "description": "The range is not in the journal any more; `detail` says what is."}
 
     @app.post(

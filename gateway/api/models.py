@@ -174,6 +174,24 @@ class Rejection(BaseModel):
     payload: str = Field(description="The bytes, base64.")
 
 
+class FilledWindow(BaseModel):
+    """A window that the changed rules need anew, and how much of it the journal could fill."""
+
+    window: str = Field(description="Parameter and length in ms; `/any` if readings of every flag are in it.")
+    stations: int
+    length_s: float
+    covered_s: float
+
+
+class Reloaded(BaseModel):
+    """What came of reading stations, types and rules again."""
+
+    changed: bool = Field(description="Another configuration is in force now.")
+    problems: list[str] = Field(description="What is wrong in the files, each with its line. Then nothing has changed.")
+    digest: str = Field(description="Of the configuration in force.")
+    windows: list[FilledWindow]
+
+
 class ReplayRequest(BaseModel):
     """Which rejected messages to take in again."""
 

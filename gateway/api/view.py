@@ -88,6 +88,10 @@ class GatewayView(Protocol):
         """Read a station's journalled messages again as of today; returns `models.Reinterpretation`. Raises NotFound, Conflict."""
         ...
 
+    async def reload(self) -> Document:
+        """Read the configuration's files again; returns `models.Reloaded` after the commit, or with what is wrong in them."""
+        ...
+
     def subscribe(self, *, station: str | None, kind: EventKind | None) -> EventStream:
         """Live events from now on. Raises `events.TooManyClients`."""
         ...

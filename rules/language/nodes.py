@@ -51,6 +51,14 @@ class Text(_Node):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockValue(_Node):
+    """`22:00` (ms since midnight) or `sat` (1 … 7): what `time` and `weekday` are compared with."""
+
+    part: Literal["time", "weekday"]
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reading(_Node):
     """The held value of a parameter (or of a derived one: `vn_aqi`, `pm25_1h`) at this station, or at a named one."""
 
@@ -162,6 +170,14 @@ class Comparison(_Node):
 
 
 @dataclass(frozen=True, slots=True)
+class In(_Node):
+    """`weekday in (sat, sun)`: equal to one of these constants."""
+
+    operand: Numeric
+    choices: tuple[Numeric | Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class And(_Node):
     """Kleene conjunction."""
 
@@ -183,7 +199,20 @@ class Not(_Node):
 
 
 Numeric: TypeAlias = (
-    Number | Duration | Reading | Window | Age | FlagOf | Clock | StationField | LimitOf | Call | Arithmetic | Negative | Across
+    Number
+    | Duration
+    | ClockValue
+    | Reading
+    | Window
+    | Age
+    | FlagOf
+    | Clock
+    | StationField
+    | LimitOf
+    | Call
+    | Arithmetic
+    | Negative
+    | Across
 )
-Condition: TypeAlias = Comparison | And | Or | Not | Across
+Condition: TypeAlias = Comparison | In | And | Or | Not | Across
 Node: TypeAlias = Numeric | Condition | Text

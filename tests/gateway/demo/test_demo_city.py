@@ -14,11 +14,13 @@ from devices.loader import catalogue, shipped_types
 from devices.rejection import Rejection
 from devices.topics import matcher
 from gateway import config
+from gateway.conditions import vocabulary
 from gateway.demo.backfill import backfill
 from gateway.demo.city import DemoCity, RealSeries, demo_file
 from gateway.inputs import Message
 from gateway.simulate.city import DAY, HOUR, MINUTE
-from rules.model import RuleModel, check_rules
+from rules.model import Conditions, RuleModel, check_rules
+from rules.operands import limit_of
 
 START = 1_795_392_000_000  # 23 November 2026
 STATIONS = yaml.safe_load(demo_file("stations.yaml").read_text(encoding="utf-8"))["stations"]
@@ -44,8 +46,7 @@ def test_the_demo_configuration_loads() -> None:
 
 def test_the_rules_are_legal_and_name_stations_that_are_there() -> None:
     models = [RuleModel.model_validate(rule) for rule in RULES]
-    known = catalogue()
-    assert check_rules(models, known_parameter=lambda name: None if name in known else f"{name}?") == []
+    assert check_rules(models, Conditions(vocabulary(catalogue()))) == []
     stations = {station["id"] for station in STATIONS}
     for model in models:
         assert set(model.where.station or []) <= stations
@@ -94,14 +95,22 @@ def test_smoke_comes_within_a_minute_and_clears_within_ninety_seconds_of_real_ti
         for message in DemoCity(start_ms=START).messages(START, START + 6 * HOUR)
         if message.topic == "sensors/air/an-01"
     ]
-    above = [offset for offset, value in series if value > smoke.when.limit]
+    line = limit(smoke.when)
+    above = [offset for offset, value in series if value > line]
     fires_ms = above[0] + smoke.for_ms
     assert fires_ms / 240 < 45_000, "45 s of real time leave 15 for starting up"
-    assert all(value > smoke.when.limit for offset, value in series if above[0] <= offset <= fires_ms)
+    assert all(value > line for offset, value in series if above[0] <= offset <= fires_ms)
     assert smoke.clear is not None
-    cleared = next(offset for offset, value in series if offset > fires_ms and value < smoke.clear.limit)
+    cleared = next(offset for offset, value in series if offset > fires_ms and value < limit(smoke.clear))
     assert cleared / 240 < 80_000
-    assert max(value for offset, value in series if offset > cleared) < smoke.when.limit
+    assert max(value for offset, value in series if offset > cleared) < line
+
+
+def limit(text: str | None) -> float:
+    assert text is not None
+    found = limit_of(Conditions(vocabulary(catalogue()))(text))
+    assert found is not None
+    return found
 
 
 def test_the_stuck_sensor_reads_an_impossible_value() -> None:

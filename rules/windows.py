@@ -1,0 +1,369 @@
+"""Sliding windows over the readings of one parameter at one station: what `avg(pm25, 1h)` looks at.
+
+A window is `(t - length, t]` in event time (semantics C4). Readings are gathered in *buckets* of `width` ms, at most
+`BUCKETS` of them whatever the reporting interval (semantics E7), aligned to the epoch; a late reading goes to its bucket.
+
+    width = (length + reach) / SPREAD        reach: how far back a late reading may ask for the window as it was
+
+Error. A bucket belongs to the window if its *newest* reading does. So while a bucket holds one reading (interval >= width)
+every statistic is exact; else the window reaches up to one width, never more, further back than asked. Asked for a
+past instant it may besides end up to one width early. Median and p95 are taken from the readings themselves as long as a bucket
+holds fewer than `EXACT` different ones, else from values rounded by at most 1 % (2 % where one bucket holds more than
+`BINS` different values, 4 % where twice that, and so on).
+
+Memory. 8 bytes a column and bucket: 3 columns always (newest time, count, sum), 2 more for min and max, 1 for stddev, 3 for
+rate, delta, first and last. A full window of averages takes 3 KB, one of all statistics but median and p95 9 KB; those
+two keep 16 bytes a different reading or bin besides.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+import msgspec
+
+from rules.columns import Integers, Numbers, integers, numbers
+from rules.language.nodes import Statistic
+
+BUCKETS = 128
+"""A window never has more (semantics E7)."""
+
+SPREAD = 96
+"""Buckets that span length and reach: the rest lets old ones be thrown away many at a time."""
+
+REACH_LENGTHS = 3
+"""A window is kept at most so many times its own length into the past."""
+
+EXACT = 16
+"""Different readings that a bucket keeps as they are, for median and p95."""
+
+BINS = 64
+"""Different values that a bucket keeps beyond that."""
+
+_EXTREMES, _SPREAD, _ENDS, _SAMPLES = 1, 2, 4, 8
+_NEEDS: dict[str, int] = {
+    "min": _EXTREMES, "max": _EXTREMES, "stddev": _SPREAD, "rate": _ENDS, "delta": _ENDS, "first": _ENDS, "last": _ENDS,
+    "median": _SAMPLES, "p95": _SAMPLES,
+}  # fmt: skip
+_HOUR_MS = 3_600_000
+_LOG_GRID = math.log(1.02)
+_NOTHING = 1e-12
+"""Smaller than this counts as zero when values are rounded."""
+
+
+def parts_of(statistics: Iterable[str]) -> int:
+    """What a window must keep for these statistics (sum, count and avg need nothing more than every window has)."""
+    parts = 0
+    for statistic in statistics:
+        parts |= _NEEDS.get(statistic, 0)
+    return parts
+
+
+class WindowState(msgspec.Struct, array_like=True, gc=False):
+    """The readings of a window, oldest bucket first. Columns that `parts` does not ask for stay empty."""
+
+    length_ms: int
+    width_ms: int
+    parts: int
+    edge_ms: int = -(1 << 62)
+    """The newest bucket takes readings up to here."""
+    head: int = 0
+    """The oldest bucket that is inside the window as of the newest reading; those before are within reach."""
+    count: int = 0
+    """Of the buckets from `head` on."""
+    total: float = 0.0
+    """Sum of the same. Kept up by adding and subtracting, and summed anew whenever old buckets are thrown away."""
+    leaves_ms: int = -(1 << 62)
+    """Not before this does the bucket at `head` leave the window."""
+    times: Integers = msgspec.field(default_factory=integers)
+    """Event time of the newest reading of each bucket."""
+    counts: Integers = msgspec.field(default_factory=integers)
+    totals: Numbers = msgspec.field(default_factory=numbers)
+    lows: Numbers = msgspec.field(default_factory=numbers)
+    highs: Numbers = msgspec.field(default_factory=numbers)
+    squares: Numbers = msgspec.field(default_factory=numbers)
+    """Sum of squared deviations from the bucket's own mean."""
+    began: Integers = msgspec.field(default_factory=integers)
+    """Event time of the oldest reading of each bucket."""
+    firsts: Numbers = msgspec.field(default_factory=numbers)
+    lasts: Numbers = msgspec.field(default_factory=numbers)
+    samples: list[Numbers] = []
+    """Value, weight, value, weight … in rising order of value, for each bucket."""
+
+    # ------------------------------------------------------------------ taking in
+
+    def append(self, at_ms: int, value: float) -> None:
+        """A reading that is not older than any before."""
+        if at_ms > self.edge_ms:
+            self.edge_ms = at_ms + -at_ms % self.width_ms
+            times = self.times
+            times.append(at_ms)
+            self.counts.append(1)
+            self.totals.append(value)
+            if self.parts:
+                self._begin(len(times) - 1, at_ms, value)
+            if len(times) >= BUCKETS:
+                self._trim(at_ms)
+                return
+            if at_ms < self.leaves_ms:
+                self.count += 1
+                self.total += value
+                return
+            head, oldest = self.head, at_ms - self.length_ms
+            count, total = self.count + 1, self.total + value
+            while times[head] <= oldest:
+                count -= self.counts[head]
+                total -= self.totals[head]
+                head += 1
+            self.head, self.count, self.total, self.leaves_ms = head, count, total, times[head] + self.length_ms
+            return
+        if self.parts:
+            self._join(len(self.times) - 1, at_ms, value)
+        else:
+            self.counts[-1] += 1
+            self.totals[-1] += value
+            self.times[-1] = at_ms
+        if at_ms >= self.leaves_ms:
+            self._sum_anew()
+        else:
+            self.count += 1
+            self.total += value
+
+    def insert(self, at_ms: int, value: float) -> None:
+        """A reading that may be older than others. Out of reach it is forgotten."""
+        times = self.times
+        if not times or at_ms >= times[-1]:
+            self.append(at_ms, value)
+            return
+        if at_ms <= times[-1] - SPREAD * self.width_ms:
+            return
+        index = self._bucket(at_ms)
+        if index is None:
+            index = bisect_left(times, at_ms)
+            times.insert(index, at_ms)
+            self.counts.insert(index, 1)
+            self.totals.insert(index, value)
+            if self.parts:
+                self._begin(index, at_ms, value)
+            if len(times) >= BUCKETS:
+                self._trim(times[-1])
+        else:
+            self._join(index, at_ms, value)
+        self._sum_anew()
+
+    def revise(self, at_ms: int, old: float, new: float) -> None:
+        """The reading at `at_ms` is another one now. (In a bucket of several, an extreme that it was stays.)"""
+        index = self._bucket(at_ms)
+        if index is None:
+            return
+        if self.counts[index] == 1:
+            self.totals[index] = new
+            for column in (self.lows, self.highs, self.firsts, self.lasts):
+                if column:
+                    column[index] = new
+            if self.parts & _SAMPLES:
+                self.samples[index] = array("d", (new, 1.0))
+        else:
+            self._unjoin(index, old)
+            self._join(index, at_ms, new)
+        self._sum_anew()
+
+    def _bucket(self, at_ms: int) -> int | None:
+        times, width = self.times, self.width_ms
+        number = -(-at_ms // width)
+        index = bisect_left(times, at_ms)
+        for near in (index, index - 1):
+            if 0 <= near < len(times) and -(-times[near] // width) == number:
+                return near
+        return None
+
+    def _begin(self, index: int, at_ms: int, value: float) -> None:
+        parts = self.parts
+        if parts & _EXTREMES:
+            self.lows.insert(index, value)
+            self.highs.insert(index, value)
+        if parts & _SPREAD:
+            self.squares.insert(index, 0.0)
+        if parts & _ENDS:
+            self.began.insert(index, at_ms)
+            self.firsts.insert(index, value)
+            self.lasts.insert(index, value)
+        if parts & _SAMPLES:
+            self.samples.insert(index, array("d", (value, 1.0)))
+
+    def _join(self, index: int, at_ms: int, value: float) -> None:
+        """One more reading for a bucket. The running count and sum are the caller's."""
+        parts = self.parts
+        before = self.counts[index]
+        if parts & _SPREAD:
+            mean = self.totals[index] / before
+            self.squares[index] += (value - mean) * (value - (self.totals[index] + value) / (before + 1))
+        if parts & _EXTREMES:
+            if value < self.lows[index]:
+                self.lows[index] = value
+            if value > self.highs[index]:
+                self.highs[index] = value
+        if parts & _ENDS:
+            if at_ms >= self.times[index]:
+                self.lasts[index] = value
+            if at_ms < self.began[index]:
+                self.began[index], self.firsts[index] = at_ms, value
+        if parts & _SAMPLES:
+            _sample(self.samples[index], value)
+        self.counts[index] = before + 1
+        self.totals[index] += value
+        if at_ms > self.times[index]:
+            self.times[index] = at_ms
+
+    def _unjoin(self, index: int, value: float) -> None:
+        left = self.counts[index] - 1
+        if self.parts & _SPREAD:
+            mean = (self.totals[index] - value) / left
+            self.squares[index] = max(0.0, self.squares[index] - (value - mean) * (value - self.totals[index] / (left + 1)))
+        if self.parts & _SAMPLES:
+            _unsample(self.samples[index], value)
+        self.counts[index] = left
+        self.totals[index] -= value
+
+    def _trim(self, newest_ms: int) -> None:
+        """Throw away what is out of reach: at least a quarter of the buckets, so that this is seldom."""
+        gone = bisect_right(self.times, newest_ms - SPREAD * self.width_ms)
+        for column in (
+            self.times, self.counts, self.totals, self.lows, self.highs, self.squares, self.began, self.firsts, self.lasts, self.samples,
+        ):  # fmt: skip
+            del column[:gone]
+        self._sum_anew()
+
+    def _sum_anew(self) -> None:
+        self.head = head = bisect_right(self.times, self.times[-1] - self.length_ms)
+        self.leaves_ms = self.times[head] + self.length_ms
+        self.count = sum(self.counts[head:])
+        self.total = math.fsum(self.totals[head:])
+
+    def shift(self, delta_ms: int) -> None:
+        """The gateway's clock was stepped: what was just now stays just now (semantics A1). Late readings may miss their bucket by one."""
+        for column in (self.times, self.began):
+            for index, at_ms in enumerate(column):
+                column[index] = at_ms + delta_ms
+        if self.times:
+            self.edge_ms = self.times[-1]
+            self._sum_anew()
+
+    # ------------------------------------------------------------------ looking
+
+    def value(self, statistic: Statistic, at_ms: int) -> float | None:
+        """The statistic over `(at_ms - length, at_ms]`; None when too few readings are there to have one."""
+        times = self.times
+        low, high = self.head, len(times)
+        if high and at_ms < times[-1]:
+            high = bisect_right(times, at_ms)
+            low = bisect_right(times, at_ms - self.length_ms)
+        else:
+            oldest = at_ms - self.length_ms
+            while low < high and times[low] <= oldest:
+                low += 1
+        if low == self.head and high == len(times):
+            count, total = self.count, self.total
+        else:
+            count, total = sum(self.counts[low:high]), math.fsum(self.totals[low:high])
+        if statistic == "count":
+            return float(count)
+        if not count:
+            return None
+        if statistic == "avg":
+            return total / count
+        if statistic == "sum":
+            return total
+        if statistic == "max":
+            return max(self.highs[low:high])
+        if statistic == "min":
+            return min(self.lows[low:high])
+        if statistic == "last":
+            return self.lasts[high - 1]
+        if statistic == "first":
+            return self.firsts[low]
+        if statistic == "stddev":
+            return self._stddev(low, high, count, total / count)
+        if statistic in ("median", "p95"):
+            return self._quantile(statistic, low, high, count)
+        span = times[high - 1] - self.began[low]
+        if span <= 0:
+            return None
+        delta = self.lasts[high - 1] - self.firsts[low]
+        return delta if statistic == "delta" else delta * _HOUR_MS / span
+
+    def readings(self, at_ms: int) -> int:
+        """How many readings are inside `(at_ms - length, at_ms]`."""
+        return int(self.value("count", at_ms) or 0)
+
+    def _stddev(self, low: int, high: int, count: int, mean: float) -> float | None:
+        """Of the readings as a sample (n - 1); None below two of them."""
+        if count < 2:
+            return None
+        between = (n * (total / n - mean) ** 2 for n, total in zip(self.counts[low:high], self.totals[low:high], strict=True))
+        return math.sqrt((math.fsum(self.squares[low:high]) + math.fsum(between)) / (count - 1))
+
+    def _quantile(self, statistic: str, low: int, high: int, count: int) -> float:
+        """The middle reading (the mean of two if their number is even), or the smallest that 95 % do not exceed."""
+        pairs = sorted((bucket[index], bucket[index + 1]) for bucket in self.samples[low:high] for index in range(0, len(bucket), 2))
+        ranks = (math.ceil(0.95 * count),) if statistic == "p95" else ((count + 1) // 2, count // 2 + 1)
+        return sum(_ranked(pairs, rank) for rank in ranks) / len(ranks)
+
+
+def new_window(length_ms: int, parts: int, lateness_ms: int) -> WindowState:
+    """An empty window. `lateness_ms` is how late a reading may be and still be evaluated; see the module for the reach it has."""
+    reach = min(lateness_ms, REACH_LENGTHS * length_ms)
+    return WindowState(length_ms, -(-(length_ms + reach) // SPREAD), parts)
+
+
+def _ranked(pairs: list[tuple[float, float]], rank: int) -> float:
+    seen = 0.0
+    for value, weight in pairs:
+        seen += weight
+        if seen >= rank:
+            return value
+    return pairs[-1][0]
+
+
+def _sample(pairs: Numbers, value: float) -> None:
+    if len(pairs) >= 2 * EXACT:
+        value = _rounded(value, 1)
+    _put(pairs, value, 1.0)
+    if len(pairs) < 2 * EXACT:
+        return
+    grid = 1
+    while len(pairs) == 2 * EXACT or len(pairs) > 2 * BINS:
+        before = list(zip(pairs[::2], pairs[1::2], strict=True))
+        del pairs[:]
+        for known, weight in before:
+            _put(pairs, _rounded(known, grid), weight)
+        if len(pairs) == 2 * EXACT:
+            return
+        grid *= 2
+
+
+def _put(pairs: Numbers, value: float, weight: float) -> None:
+    at = 2 * bisect_left(pairs[::2], value)
+    if at < len(pairs) and pairs[at] == value:
+        pairs[at + 1] += weight
+    else:
+        pairs.insert(at, weight)
+        pairs.insert(at, value)
+
+
+def _unsample(pairs: Numbers, value: float) -> None:
+    nearest = min(range(0, len(pairs), 2), key=lambda index: abs(pairs[index] - value))
+    pairs[nearest + 1] -= 1.0
+    if pairs[nearest + 1] <= 0:
+        del pairs[nearest : nearest + 2]
+
+
+def _rounded(value: float, grid: int) -> float:
+    size = abs(value)
+    if size < _NOTHING:
+        return 0.0
+    step = _LOG_GRID * grid
+    return math.copysign(math.exp(round(math.log(size) / step) * step), value)

@@ -1,0 +1,124 @@
+"""One alarm instead of forty: a whole area gone quiet, a broker lost (semantics E5)."""
+
+from __future__ import annotations
+
+from gateway.core import Core
+from gateway.inputs import ClockJump, Command, Input, Link, Start, Tick
+from gateway.outages import LOST_AFTER_MS
+from gateway.outcomes import Outcomes
+from tests.tools.town import BROKER, MIN, NOW, air, config, first, plain, started
+
+AREA = "hai-chau/part-0"
+
+
+def run(core: Core, *inputs: Input) -> Outcomes:
+    return core.step(list(inputs))
+
+
+def said(out: Outcomes) -> list[tuple[str, str, str]]:
+    return [(item.rule, item.device or item.area or item.episode.split("/")[1], item.state) for item in out.transitions]
+
+
+def area(stations: int = 3) -> Core:
+    """So many air stations, all in one area, a reading a minute; all spoke at NOW."""
+    data = plain(air=stations, water=0, rules=[])
+    for station in data["stations"]:
+        station["area"] = AREA
+    core = started(data)
+    run(core, *(air(n, NOW + n, pm25=1) for n in range(stations)))
+    return core
+
+
+def test_a_whole_area_gone_quiet_is_one_alarm_with_its_devices() -> None:
+    core = area(10)
+    out = run(core, Tick(NOW + 10 * MIN))
+    assert said(out) == [("area-silent", AREA, "firing")]
+    assert out.transitions[0].members == tuple(f"an-{n}" for n in range(10))
+    assert len(out.intents) == 1
+
+
+def test_it_ends_when_one_speaks_and_the_others_get_their_time_again() -> None:
+    core = area(3)
+    run(core, Tick(NOW + 10 * MIN))
+    out = run(core, air(1, NOW + 20 * MIN, pm25=1))
+    assert said(out) == [("area-silent", AREA, "resolved")]
+    out = run(core, air(1, NOW + 21 * MIN, pm25=1), air(1, NOW + 22 * MIN, pm25=1), air(0, NOW + 22 * MIN, pm25=1), Tick(NOW + 23 * MIN))
+    assert said(out) == [("device-silent", "an-2", "firing")]
+
+
+def test_one_that_is_overdue_alone_is_said_at_once() -> None:
+    core = area(3)
+    run(core, *(air(n, NOW + 2 * MIN, pm25=1) for n in (0, 1)))
+    assert said(run(core, Tick(NOW + 3 * MIN + 5))) == [("device-silent", "an-2", "firing")]
+
+
+def test_those_that_wait_for_the_area_are_said_when_somebody_speaks() -> None:
+    core = area(3)
+    run(core, air(0, NOW + MIN, pm25=1))  # silent for two minutes of three when the others are overdue
+    assert said(run(core, Tick(NOW + 3 * MIN + 5))) == []
+    out = run(core, air(0, NOW + 3 * MIN + 6, pm25=1))
+    assert said(out) == [("device-silent", "an-1", "firing"), ("device-silent", "an-2", "firing")]
+    assert out.transitions[0].started_ms == NOW + 3 * MIN + 1
+    assert said(run(core, air(1, NOW + 4 * MIN, pm25=1))) == [("device-silent", "an-1", "resolved")]
+
+
+def test_two_stations_are_no_area() -> None:
+    assert said(run(area(2), Tick(NOW + 10 * MIN))) == [("device-silent", "an-0", "firing"), ("device-silent", "an-1", "firing")]
+
+
+def test_an_area_alarm_is_acknowledged_adopted_and_ends_with_its_stations() -> None:
+    core = area(3)
+    (alarm,) = run(core, Tick(NOW + 10 * MIN)).transitions
+    (mark,) = run(core, Command(NOW + 11 * MIN, "acknowledge", alarm.episode, "Lan")).transitions
+    assert (mark.reason, mark.operator) == ("acknowledged", "Lan")
+    assert core.silence.adopt(alarm)
+    out = run(core, config(plain(air=0, water=0, rules=[]), NOW + 12 * MIN))
+    assert said(out) == [("area-silent", AREA, "resolved")]
+    assert out.transitions[0].reason == "decommissioned"
+
+
+def test_E5_a_lost_broker_is_one_alarm_and_no_device_counts_as_quiet() -> None:
+    core = area(3)
+    run(core, Link(NOW + MIN, BROKER, False))
+    assert run(core, Tick(NOW + MIN + LOST_AFTER_MS - 1)).transitions == []
+    assert said(run(core, Tick(NOW + 60 * MIN))) == [("broker-lost", BROKER, "firing")]
+    out = run(core, Link(NOW + 61 * MIN, BROKER, True))
+    assert said(out) == [("broker-lost", BROKER, "resolved")]
+    assert said(run(core, Tick(NOW + 62 * MIN))) == []
+
+
+def test_a_broker_that_comes_back_soon_is_not_lost() -> None:
+    core = area(3)
+    run(core, Link(NOW + MIN, BROKER, False), Link(NOW + 2 * MIN, BROKER, True))
+    assert said(run(core, Tick(NOW + 3 * MIN))) == []
+
+
+def test_the_time_of_a_broker_counts_from_the_start_of_the_gateway() -> None:
+    core = area(3)
+    run(core, Link(NOW + MIN, BROKER, False))
+    run(core, Start(NOW + 2 * MIN, "test"))
+    assert said(run(core, Tick(NOW + 3 * MIN + 30_000))) == []
+    assert said(run(core, Tick(NOW + 4 * MIN))) == [("broker-lost", BROKER, "firing")]
+
+
+def test_A1_a_stepped_clock_loses_no_broker() -> None:
+    core = area(3)
+    run(core, Link(NOW + MIN, BROKER, False), ClockJump(NOW + 600 * MIN, 599 * MIN))
+    assert "broker-lost" not in {item.rule for item in run(core, Tick(NOW + 600 * MIN + 1000)).transitions}
+
+
+def test_what_waits_survives_a_restart() -> None:
+    core = area(3)
+    run(core, air(0, NOW + MIN, pm25=1), Tick(NOW + 3 * MIN + 5))
+    data = plain(air=3, water=0, rules=[])
+    for station in data["stations"]:
+        station["area"] = AREA
+    again = Core()
+    head = core.snapshots.begin()
+    units, _ = core.snapshots.slice(100)
+    text = next(item.text for item in first(data) if hasattr(item, "text"))
+    again.restore(head, iter(units), text)
+    assert again.export() == core.export()
+    later = [Tick(NOW + 10 * MIN)]
+    assert again.step(later).transitions == core.step(later).transitions
+    assert again.export() == core.export()
