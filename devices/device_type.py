@@ -29,6 +29,7 @@ from devices.formats.topic_template import names as captures_of
 from devices.formats.unwrap import unwrapper
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
+from devices.qc.settings import SeriesModel
 from devices.quality import Spans
 from devices.recognise import Recognise, compile_recognise
 from devices.stations import Corrections
@@ -72,11 +73,23 @@ class DeviceType:
     """Parameters that are given as running totals or rates; None: none."""
     state_key: StateKey | None
     """Where the format keeps state from message to message; None: nowhere."""
+    quality: Mapping[str, SeriesModel]
+    """Quality tests that differ for such devices, by parameter."""
     recognise: Recognise | None
     """What the type says about how to know its messages; None: nothing."""
 
 
 _ADAPTER = TypeAdapter(TypeModel)
+
+
+def _quality(model: TypeModel, catalogue: Catalogue) -> Mapping[str, SeriesModel]:
+    """Raises ConfigError for parameters that the catalogue lacks."""
+    unknown = [name for name in model.quality if name not in catalogue]
+    if unknown:
+        raise ConfigError(
+            [ConfigProblem(("quality", name), f"unknown parameter {name!r}{did_you_mean(name, catalogue)}") for name in unknown]
+        )
+    return dict(model.quality)
 
 
 def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
@@ -124,6 +137,7 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         corrections=corrections or None,
         accumulates=accumulates or None,
         state_key=keys[0] if keys else None,
+        quality=_quality(model, catalogue),
         recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
     )
 

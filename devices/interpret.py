@@ -25,6 +25,7 @@ from devices.formats.record import Control
 from devices.loader import catalogue as shipped_catalogue
 from devices.parameters import RAW_SUFFIX, Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
+from devices.qc.settings import SeriesModel
 from devices.reading import Line, RefusedField, Value
 from devices.rejection import Reason, Rejection
 from devices.stations import Device, Registry, Station
@@ -193,6 +194,12 @@ class Interpreter:
         for value in extra:
             media.setdefault(_medium(kind, value.parameter), []).append(value)
         return tuple([Line(medium, station.id, device.id, area, event_ms, tuple(of)) for medium, of in media.items()])
+
+    def quality_of(self, device: Device, station: str, parameter: str) -> tuple[SeriesModel, ...]:
+        """What its type and the station say about the quality tests of a parameter, weakest first."""
+        place = self.registry.stations.get(station)
+        layers = (self.types[device.type].quality.get(parameter), place.quality.get(parameter) if place else None)
+        return tuple(layer for layer in layers if layer is not None)
 
     def unit(self, parameter: str) -> str:
         """The parameter's unit as people write it (`µg/m³`); empty for an unknown one."""

@@ -18,6 +18,7 @@ from devices.decoder import legal_device_id
 from devices.device_type import DeviceType
 from devices.parameters import Catalogue, Span
 from devices.problems import ConfigError, ConfigProblem, DataPath, did_you_mean, from_pydantic
+from devices.qc.settings import SeriesModel
 from devices.quality import Spans
 from devices.stations import EVER_MS, AreaSince, Corrections, Device, Maintenance, Placement, Registry, Station, matchers_of
 from devices.times import Duration, parse_instant, parse_zone
@@ -119,6 +120,8 @@ class StationModel(_Model):
     tags: tuple[Annotated[str, Field(pattern=_TAG)], ...] = Field((), max_length=50, description="What alert rules may choose it by.")
     maintenance: tuple[MaintenanceModel, ...] = ()
     limits: Mapping[str, LimitsModel] = {}
+    quality: Mapping[str, SeriesModel] = {}
+    """Parameter → its quality tests here; they go before the type's."""
     devices: tuple[DeviceModel, ...] = ()
 
     @field_validator("area", mode="before")
@@ -203,6 +206,7 @@ class _Builder:
             tags=model.tags,
             maintenance=self._maintenance((*path, "maintenance"), model.maintenance),
             spans=self._spans((*path, "limits"), model.limits),
+            quality=self._known((*path, "quality"), model.quality),
         )
         if model.id in self.stations:
             self._problem((*path, "id"), f"station {model.id!r} is there twice")
@@ -236,6 +240,12 @@ class _Builder:
             else:
                 spans[name] = Spans(limit.plausible or parameter.plausible, limit.suspect)
         return spans or None
+
+    def _known(self, path: DataPath, quality: Mapping[str, SeriesModel]) -> dict[str, SeriesModel]:
+        for name in quality:
+            if name not in self._catalogue:
+                self._problem((*path, name), f"unknown parameter {name!r}{did_you_mean(name, self._catalogue)}")
+        return dict(quality)
 
     def _entry(self, path: DataPath, station: Station, entry: DeviceModel) -> None:
         kind = self._types.get(entry.type)

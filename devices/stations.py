@@ -17,10 +17,11 @@ at the new one. `devices.registry` turns these data into objects; here is what t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from devices.accumulation import Accumulation
+from devices.qc.settings import SeriesModel
 from devices.quality import Spans
 from devices.topics import matcher
 
@@ -65,6 +66,8 @@ class Station:
     """Kind of site: traffic, background, industrial, river …"""
     spans: Mapping[str, Spans] | None = None
     """Spans that this station has of its own, by parameter."""
+    quality: Mapping[str, SeriesModel] = field(default_factory=dict)
+    """Quality tests that differ here, by parameter."""
     department: str = ""
     """Who takes care of it."""
     photo: str = ""

@@ -4,6 +4,7 @@ One message's way through `Core.step`:
 
     what is due by its received_ms fires first            Core._advance        (semantics A1)
     taken in: readings, a duplicate or a rejection        gateway.taking
+    judged, and put into its hour                         gateway.judging, gateway.summing
     rules of the station, timers, silence, clocks         gateway.watching, gateway.timers, gateway.silence
     outcomes: lines, rejections, transitions, intents     gateway.outcomes
 
@@ -26,12 +27,14 @@ from devices.reading import Line
 from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
 from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.judging import Judging
 from gateway.outages import Outages
 from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.rulebook import Rulebook
 from gateway.silence import Silence
 from gateway.snapshots import Snapshotter
 from gateway.state import Counts, DeviceState, FormatState, Globals, SilenceClock, StationState
+from gateway.summing import Summing
 from gateway.taking import Taking
 from gateway.timers import Timers
 from gateway.watching import Watching
@@ -64,11 +67,13 @@ class Core:
         self.taking = Taking(self)
         self.silence = Silence(self)
         self.outages = Outages(self)
+        self.judging = Judging(self)
+        self.summing = Summing(self)
         self.watching = Watching(self)
         self.timers = Timers(self, self.watching)
         self.rulebook = Rulebook(self, self.watching)
         self._timers: list[tuple[int, str, str]] = []
-        """(due, "d", "s", "b" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
+        """(due, "d", "s", "b", "h" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
 
     def prepare(self, digest: str, interpreter: Interpreter) -> None:
@@ -177,6 +182,7 @@ class Core:
         self._timers = []
         self.silence.reschedule_all()
         self.outages.reschedule()
+        self.summing.reschedule_all()
         self.timers.reschedule_all(now_ms)
 
     def _next_due(self) -> int:
@@ -192,6 +198,8 @@ class Core:
                 self.outages.broker_due(name, due, now_ms, out)
             elif kind == "m":
                 self.timers.minute_due(due, now_ms, out)
+            elif kind == "h":
+                self.summing.due(name, due, now_ms, out)
             else:
                 self.timers.station_due(name, due, now_ms, out)
 
@@ -231,6 +239,8 @@ class Core:
         self.silence.jump(item.delta_ms)
         self.rulebook.jump(item.delta_ms)
         self.outages.jump(item)
+        self.judging.jump(item.delta_ms)
+        self.summing.jump(item.delta_ms)
         self._reschedule(item.now_ms)
         self.silence.clock_jumped(item, out)
 
@@ -252,6 +262,8 @@ class Core:
         self.interpreter = interpreter if interpreter is not None and known == digest else build_interpreter(plain)
         self.interpreter.state_of = self.taking.format_state
         self.window = Window(plain["time"]["ahead_ms"], plain["time"]["past_ms"])
+        self.judging.forget()
+        self.summing.configure(plain.get("timezone", DEFAULT_ZONE), self.state.last_received_ms)
 
     def _adopt_registry(self, now_ms: int, out: Outcomes) -> None:
         registry = self.interpreter.registry

@@ -151,9 +151,7 @@ class Judging:
         if revised is not None:
             summing.revised(station, revised, received_ms)
 
-    def _revise(
-        self, device: DeviceState, series: Series, revisions: Sequence[Revision], received_ms: int, out: Outcomes
-    ) -> None:
+    def _revise(self, device: DeviceState, series: Series, revisions: Sequence[Revision], received_ms: int, out: Outcomes) -> None:
         """Earlier readings of this series have other flags: for the histories, and for the hours they are in."""
         core = self._core
         if core.snapshots.active:
@@ -216,10 +214,11 @@ class Judging:
         found = []
         for name in self._nearby(station):
             for device in registry.devices_at(name):
-                series = self._series.get(device, {}).get(parameter)
-                if series is None or device == entry.id or not series.state.run or series.state.side != side:
+                state = self._core.devices[device].series.get(parameter)
+                if state is None or device == entry.id or not state.run or state.side != side:
                     continue
-                if abs(series.state.run[-1][0] - time_ms) <= 2.5 * max(entry.interval_ms, series.plan.interval_ms):
+                series = self.series_of(device)[parameter]
+                if abs(state.run[-1][0] - time_ms) <= 2.5 * max(entry.interval_ms, series.plan.interval_ms):
                     found.append((device, series))
         return found
 
@@ -230,10 +229,10 @@ class Judging:
             here = stations[station]
             near = []
             for other in stations.values():
-                if other.id == station or here.latitude is None or other.latitude is None:
+                if other.id == station:
                     continue
-                north = (other.latitude - here.latitude) * _KM_PER_DEGREE
-                east = (other.longitude - here.longitude) * _KM_PER_DEGREE * cos(radians(here.latitude))
+                north = (other.lat - here.lat) * _KM_PER_DEGREE
+                east = (other.lon - here.lon) * _KM_PER_DEGREE * cos(radians(here.lat))
                 if hypot(north, east) <= NEARBY_KM:
                     near.append((hypot(north, east), other.id))
             found = self._near[station] = tuple(name for _, name in sorted(near)[:_NEIGHBOURS])

@@ -142,6 +142,8 @@ class _Work:
         """Until then it is not known what the configuration was."""
         self._concerns: dict[tuple[str, str], bool] = {}
         self._held: dict[Key, tuple[dict[str, Value], dict[str, Value]]] = {}
+        self._derived: dict[Key, list[Line | None]] = {}
+        """Hourly summaries and indices: the line as it is, and as it would be."""
         self._left: set[tuple[int, str, str]] = set()
         self._plan = Plan()
 
@@ -184,6 +186,10 @@ class _Work:
     def _message(self, item: Message | Replayed, message: Message) -> None:
         before, after = (self._step(core, item) for core in (self._before, self._after))
         were, are = _readings(before), _readings(after)
+        for side, out in enumerate((before, after)):
+            for line in out.lines:
+                if _is_derived(line) and self._in_range(line) and line.station == self._station:
+                    self._derived.setdefault(_key(line), [None, None])[side] = line
         if not any(self._in_range(line) and line.station == self._station for line in (*were, *are)):
             return
         this = message.received_ms, message.source, message.topic
@@ -227,6 +233,9 @@ class _Work:
             values = list(self._different(key[4], before, after))
             if values:
                 self._plan.lines.append(Line(*key, tuple(values)))
+        # Summaries and indices follow their readings: written whole, with their extremes and texts.
+        changed = [after for before, after in self._derived.values() if after is not None and after != before]
+        self._plan.lines.extend(sorted(changed, key=lambda line: (line.time_ms, _key(line))))
         return self._plan
 
     def _different(self, at_ms: int, before: Mapping[str, Value], after: Mapping[str, Value]) -> Iterator[Value]:
@@ -276,7 +285,11 @@ def _concerns(core: Core, source: str, topic: str) -> bool:
 
 
 def _readings(out: Outcomes) -> Sequence[Line]:
-    return [line for line in out.lines if line.values and line.medium != "alert"]
+    return [line for line in out.lines if line.values and line.medium != "alert" and not _is_derived(line)]
+
+
+def _is_derived(line: Line) -> bool:
+    return line.medium == "index" or line.medium.endswith("_1h")
 
 
 def _key(line: Line) -> Key:

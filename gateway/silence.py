@@ -136,6 +136,21 @@ class Silence:
             since, device.fault_since = device.fault_since, None
             self._say(builtin.CLOCK_FAULT, where, device.id, "resolved", "clock-mended", since, event_ms, now_ms, out)
 
+    def possible_event(
+        self, device: DeviceState, parameter: str, value: float | None, flag: int, at_ms: int, now_ms: int, began: bool, out: Outcomes
+    ) -> None:
+        """A series has been doubted for 15 minutes, or is believed again (semantics D2). One episode a device at a time."""
+        if began == (device.event_since is not None) or (not began and device.event_parameter != parameter):
+            return
+        since = at_ms if device.event_since is None else device.event_since
+        device.event_since, device.event_parameter = (at_ms, parameter) if began else (None, "")
+        station = self._station_of(device, at_ms)
+        where = station.id if station else ""
+        state, reason = ("firing", "condition") if began else ("resolved", "cleared")
+        self._say(builtin.POSSIBLE_EVENT, where, device.id, state, reason, since, at_ms, now_ms, out)
+        told = msgspec.structs.replace(out.transitions[-1], parameter=parameter, value=value, flag=flag, unit=self._core.unit(parameter))
+        out.transitions[-1], out.intents[-1] = told, Intent(due_ms=now_ms, transition=told)
+
     def clock_jumped(self, item: ClockJump, out: Outcomes) -> None:
         """The gateway's own clock was stepped: the one alarm that a step raises (A6), over as soon as it is said."""
         for state in ("firing", "resolved"):
@@ -189,6 +204,8 @@ class Silence:
             self._say(builtin.DEVICE_SILENT, "", device.id, "resolved", "decommissioned", device.silent_since, now_ms, now_ms, out)
         if device.fault_since is not None:
             self._say(builtin.CLOCK_FAULT, "", device.id, "resolved", "decommissioned", device.fault_since, now_ms, now_ms, out)
+        if device.event_since is not None:
+            self._say(builtin.POSSIBLE_EVENT, "", device.id, "resolved", "decommissioned", device.event_since, now_ms, now_ms, out)
 
     def command(self, item: Command, out: Outcomes) -> bool:
         """An operator acknowledges an open built-in alert. (It is closed by what it is about, not by hand.)"""
@@ -220,6 +237,8 @@ class Silence:
             self._core.stations[group].never_since = last.started_ms
         elif last.kind == builtin.DEVICE_SILENT.id:
             self._core.devices[group].silent_since = last.started_ms
+        elif last.kind == builtin.POSSIBLE_EVENT.id:
+            self._core.devices[group].event_since = last.started_ms
         else:
             self._core.devices[group].fault_since = last.started_ms
         return True
@@ -233,7 +252,10 @@ class Silence:
             since = self._core.stations[group].never_since
         elif group in self._core.devices:
             device = self._core.devices[group]
-            since = device.fault_since if kind != builtin.DEVICE_SILENT.id else None if device.in_area else device.silent_since
+            if kind == builtin.DEVICE_SILENT.id:
+                since = None if device.in_area else device.silent_since
+            else:
+                since = device.event_since if kind == builtin.POSSIBLE_EVENT.id else device.fault_since
         return "" if since is None else str(since)
 
     def reschedule_all(self) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from devices.hours import HourState
+from devices.qc.judge import SeriesState
 from devices.timing import DeviceClock
 from rules.columns import Numbers, numbers
 from rules.transitions import RuleState
@@ -86,6 +88,16 @@ class DeviceState(msgspec.Struct, array_like=True):
     values: int = 0
     marks: dict[str, tuple[int, float]] = {}
     """Parameter → (event time, total or rate) of the last message: what running totals grow from (semantics C7)."""
+    series: dict[str, SeriesState] = {}
+    """Parameter → what its quality tests remember."""
+    hours: dict[str, HourState] = {}
+    """Parameter → its open hour, the closed ones that may still be revised, and its hourly means."""
+    hours_at: str = ""
+    """The station whose hours these are."""
+    event_since: int | None = None
+    """Event time at which its open `possible-event` episode began …"""
+    event_parameter: str = ""
+    """… and of which parameter."""
     in_area: bool = False
     """It is overdue, and its area has the alarm, or may have it soon: it has none of its own."""
 
@@ -189,6 +201,14 @@ class StationState(msgspec.Struct, array_like=True):
     alert_ms: int = 0
     """Event time of the last transition, and the time of the history line that it got."""
     alert_line_ms: int = 0
+    first_hour: int = -(1 << 62)
+    """The first hour that is not over (its number, see `devices.hours`); the least number: nothing was measured yet."""
+    hour_end_ms: int = 0
+    """The end of that hour."""
+    revised_hours: list[int] = []
+    """Closed hours that must be written again."""
+    settle_ms: int | None = None
+    """When they will be (receipt)."""
     windows: dict[str, WindowState] = {}
     """Parameter, length and quality → the window that some rule looks at."""
     ended: list[Ended] = []

@@ -5,6 +5,7 @@
     whose time counts                                       devices.timing         (semantics C1, C2)
     running totals and rates as amounts of one interval     devices.accumulation   (semantics C7)
     lines: station, area and flags at that time             devices.interpret
+    is it to be believed? its hour                          gateway.judging, gateway.summing
     rules of the station                                    gateway.watching, gateway.silence
 
 Accounting is per message (semantics B4): counts are the last thing that a message changes, so whatever stumbles before
@@ -162,6 +163,8 @@ class Taking:
         lines = core.interpreter.lines(result, event_ms)
         if isinstance(lines, Rejection):
             return lines
+        if stamped.rules_ms == event_ms:
+            lines = core.judging.lines(lines, device, entry, received_ms, out)
         out.lines.extend(lines)
         if device.last_ms is None or event_ms > device.last_ms:
             device.last_ms = event_ms
@@ -174,6 +177,8 @@ class Taking:
         if stamped.fault_began or stamped.fault_ended:
             core.silence.clock_fault(device, event_ms, received_ms, stamped.fault_began, out)
         core.watching.readings(lines, stamped, message, entry, silence_s, out)
+        if stamped.rules_ms == event_ms:
+            core.summing.passed(core.stations[lines[0].station], event_ms, received_ms, out)
         return None
 
     def _count_values(self, device: DeviceState, result: Interpreted) -> None:

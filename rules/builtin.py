@@ -78,7 +78,19 @@ BROKER_LOST = Builtin(
     },
 )
 
-BUILTINS = {builtin.id: builtin for builtin in (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP, AREA_SILENT, BROKER_LOST)}
+POSSIBLE_EVENT = Builtin(
+    "possible-event",
+    "info",
+    {"vi": "Số liệu bất thường kéo dài: có thể là sự cố thật", "en": "Readings doubted for 15 minutes: a possible event"},
+    {
+        "vi": "Xem chuỗi số liệu và các trạm lân cận: nếu là sự cố thật thì xử lý theo quy trình, nếu không thì kiểm tra cảm biến.",
+        "en": "Look at the series and at the stations nearby: act if the event is real, else check the sensor.",
+    },
+)
+
+_ALL = (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP, AREA_SILENT, BROKER_LOST, POSSIBLE_EVENT)
+
+BUILTINS = {builtin.id: builtin for builtin in _ALL}
 """All of them by id; rule files may not use these ids."""
 
 SILENT_AFTER_INTERVALS = 3

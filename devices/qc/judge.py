@@ -9,7 +9,7 @@
 the series showed lately. The catalogue's rates are for hourly means and are never applied to raw samples.
 
 **A real event is let through** (D2). A reading beyond the limit from the *accepted* level is suspect until `CONFIRM` readings in
-a row lie on its side of that level (and are not all the same number: a dead sensor jumps, and stands), or a neighbour confirms
+a row lie on its side of that level, or a neighbour confirms
 it: then the roll-up flag of those readings becomes 1, as a revision. The tests' own verdicts stay. A reading that is back at
 the accepted level is good at once.
 
@@ -33,7 +33,7 @@ LEARNT = 8.0
 """Times the mean change of the series that one change may be. Of normal noise that is nine standard deviations."""
 LEARN_EVERY = 32
 """Changes from which a new mean is made, and so how fast a limit follows."""
-REVISABLE = 12
+REVISABLE = 3
 """Doubted readings that a late confirmation still makes good: as many as are remembered."""
 GAP_INTERVALS = 10
 """After a longer gap the first reading begins anew: nothing is known of what lay between."""
@@ -249,7 +249,7 @@ def _accept_or_doubt(plan: Plan, state: SeriesState, time_ms: int, value: float,
         state.run, state.side, began = [], side, side
     state.run = [*state.run, (time_ms, value)][-REVISABLE:]
     state.band = -1.0
-    if len(state.run) < CONFIRM or (plan.flat_suspect_ms is not None and len({number for _, number in state.run}) == 1):
+    if len(state.run) < CONFIRM:
         return began
     revisions.extend(Revision(at, number, SUSPECT, GOOD) for at, number in state.run[:-1])
     # What follows goes on as it went within the event: its own changes are no reason for doubt any more.

@@ -9,10 +9,17 @@ from devices.loader import shipped_types
 from gateway.core import Core, config_digest, config_text
 from gateway.inputs import Config, Input, Link, Message, Start
 
-NOW = 1_773_453_600_000
-"""2026-03-14T02:00:00Z."""
+NOW = 1_773_453_600_001
+"""2026-03-14T02:00:00.001Z: an hour has just begun."""
 MIN = 60_000
 BROKER = "city"
+
+
+AT_WILL = {
+    name: {"step": "off", "flat": "off"}
+    for name in ("pm25", "pm10", "no2", "ph", "do", "level", "turbidity", "ec", "water_temp", "air_temp", "rh")
+}
+"""Quality tests that let values jump and stand: tests of rules, time and accounting speak of anything."""
 
 
 def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
@@ -25,6 +32,7 @@ def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = 
             "lon": 108.22,
             "area": f"hai-chau/part-{n % 2}",
             "medium": "air",
+            "quality": AT_WILL,
             "devices": [{"id": f"an-{n}", "type": "air-node", "topics": [f"sensors/air/an-{n}"], "from": "2020-01-01", "interval": "60s"}],
         }
         for n in range(air)
@@ -36,6 +44,7 @@ def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = 
             "lon": 108.22,
             "area": "son-tra",
             "medium": "water",
+            "quality": AT_WILL,
             "devices": [
                 {"id": f"wp-{n}", "type": "water-probe", "topics": [f"sensors/water/wp-{n}"], "from": "2020-01-01", "interval": "5m"}
             ],
