@@ -104,7 +104,7 @@ age(pm25) < 30m and flag(pm25) not in (3, 4)
 weekday in (sat, sun) and station.site == 'traffic'
 ```
 
-What is wrong is told before a rule runs, all at once, with its place:
+What is wrong is told before a rule runs, with its place: names, kinds and units all at once, of syntax the first mistake.
 
 ```
 {_errors("avg(pm52, 1h) > 50 and level > 10m")}
@@ -126,7 +126,7 @@ What is wrong is told before a rule runs, all at once, with its place:
 
 **Units** are those of the parameter catalogue, in UCUM or as people write them. A gas is converted between mole fraction and mass
 concentration at 25 °C and 101 325 Pa (200 ppb of ozone are 392.4 µg/m³). What does not fit is an error: `pm25 > 10 °C`, `pm25 > level`,
-`age(pm25) > 30`. Differences are converted as such: `delta(air_temp, 1h) < -9 °F` is -5 °C. A rate is per hour: `20 cm/h`, `5 mm/min`.
+`age(pm25) > 30`. Differences are converted as such: `delta(air_temp, 1h) < -9 °F` is a fall of 5 °C. A rate is per hour: `20 cm/h`, `5 mm/min`.
 Products of units are compared with plain numbers only.
 
 ## Operators
