@@ -126,8 +126,8 @@ What is wrong is told before a rule runs, with its place: names, kinds and units
 
 **Units** are those of the parameter catalogue, in UCUM or as people write them. A gas is converted between mole fraction and mass
 concentration at 25 °C and 101 325 Pa (200 ppb of ozone are 392.4 µg/m³). What does not fit is an error: `pm25 > 10 °C`, `pm25 > level`,
-`age(pm25) > 30`. Differences are converted as such: `delta(air_temp, 1h) < -9 °F` is a fall of 5 °C. A rate is per hour: `20 cm/h`, `5 mm/min`.
-Products of units are compared with plain numbers only.
+`age(pm25) > 30`. Differences are converted as such: `delta(air_temp, 1h) < -9 °F` is a fall of 5 °C.
+A rate is per hour: `20 cm/h`, `5 mm/min`. Products of units are compared with plain numbers only.
 
 ## Operators
 
