@@ -15,7 +15,7 @@ from gateway.inputs import Command
 from gateway.outcomes import Outcomes, Transition
 from gateway.plans import group_key
 from gateway.state import GroupState, StationState
-from gateway.telling import Telling, group_transition
+from gateway.telling import Telling, group_transition, remember_end
 from rules.evaluate import Sight
 from rules.model import SEVERITIES, Rule
 from rules.transitions import EPISODE, Change, RuleState
@@ -42,6 +42,8 @@ class Groups:
         for change in changes:
             if group is None:
                 group = self._core.state.groups[f"{rule.id}/{key}"] = GroupState()
+            if change.state == "resolved" and rule.lateness_ms:
+                remember_end(station, rule, change)
             last = self._telling.transition(station, rule, change, received_ms, sight)
             said = len(out.transitions)
             self._member(rule, key, group, station.id, change, last, received_ms, out)

@@ -20,10 +20,11 @@ from pydantic_core import PydanticUndefined
 
 from devices.device_type import TypeModel
 from devices.registry import StationModel
-from gateway import metrics
+from gateway import metrics, reference_rules
 from gateway.api import reference as api_reference
 from gateway.configmessages import shape
 from gateway.settings import Duration, Settings, Size
+from rules import transitions
 from rules.model import RuleModel
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -70,11 +71,33 @@ def generated() -> dict[Path, str]:
         Path("reference/cli.md"): cli_page(),
         Path("reference/metrics.md"): metrics.reference(),
         Path("reference/api.md"): api_reference.reference(),
+        Path("reference/alert-states.md"): alert_states_page(),
+        Path("reference/rule-language.md"): reference_rules.page(),
+        **reference_rules.pictures(),
         Path("schema/envgw.schema.json"): _json(_with_inline(_schema(Settings, "envgw configuration"))),
         Path("schema/stations.schema.json"): _json(_list_schema("stations", StationModel, "envgw registry: stations and their devices")),
         Path("schema/rules.schema.json"): _json(_list_schema("rules", RuleModel, "envgw alert rules")),
         Path("schema/type.schema.json"): _json(_schema(TypeModel, "envgw device type")),
     }
+
+
+_STATES_HEAD = """# States of an alert
+
+<!-- Made by `make schemas` from rules/transitions.py: change that file, not this one. -->
+
+An *episode* is open while any level of its rule is on; its severity is the worst level that is on. Every step below is a transition,
+with its time at the station (`event_ms`), the time at which the gateway noticed (`processed_ms`), the values that caused it and a reason
+(in brackets). *Acknowledged*, *flapping*, *calmed*, *members*, *caught-up* and *late-data* are marks beside the state: they change nothing
+in it. What a rule means for a reader of rules files is told in [the rule engine](../explanation/rule-engine.md).
+
+Each level is a machine of its own (first picture); together they make up the episode (second picture).
+
+"""
+
+
+def alert_states_page() -> str:
+    """The tables of the rule machines, drawn."""
+    return _STATES_HEAD + transitions.diagram()
 
 
 def configuration_page() -> str:

@@ -62,7 +62,7 @@ class Telling:
             self._core.record(transition, out)
             if change.state == "resolved" and rule.lateness_ms:
                 remember_end(station, rule, change)
-            if change.state == "resolved" or change.reason == "condition":
+            if rule.flapping is not None and (change.state == "resolved" or change.reason == "condition"):
                 flap = self._flipped(station, rule, change, received_ms)
             if state.announced:
                 state.told_severity = max(state.told_severity, change.severity)
@@ -70,7 +70,7 @@ class Telling:
                 self.intend(rule, transition, received_ms, out, quiet=quiet, peak=state.told_severity)
             if change.state == "resolved":
                 state.announced, state.told_severity = False, -1
-        if flap is not None and flap.since is None and len(flap.times) >= rule.flapping.flips:
+        if flap is not None and flap.since is None and rule.flapping is not None and len(flap.times) >= rule.flapping.flips:
             self._say_flapping(station, rule, state, flap, received_ms, out, sight)
         elif (
             state.started is not None and not state.announced and live and not _flaps(flap) and self.room(rule, state.severity, received_ms)
@@ -248,6 +248,7 @@ def remember_end(station: StationState, rule: Rule, change: Change) -> None:
 
 def flip(flap: FlapState, rule: Rule, change: Change, received_ms: int) -> None:
     """The rule went on or off: remember when, as far back as its `flapping` looks."""
+    assert rule.flapping is not None
     oldest = received_ms - rule.flapping.within
     lately = [at_ms for at_ms in flap.times if at_ms > oldest]
     flap.times = [*lately[1 - rule.flapping.flips :], received_ms]
@@ -256,7 +257,7 @@ def flip(flap: FlapState, rule: Rule, change: Change, received_ms: int) -> None:
 
 def calm_at(flap: FlapState, rule: Rule) -> int:
     """When a flapping rule will have calmed, if it does not flip again: after half the time in which flips are counted."""
-    return flap.times[-1] + rule.flapping.within // 2
+    return flap.times[-1] + (rule.flapping.within // 2 if rule.flapping is not None else 0)
 
 
 def _flaps(flap: FlapState | None) -> bool:

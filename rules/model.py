@@ -130,7 +130,9 @@ class RuleModel(_Model):
     quality: Literal["good", "any"] = Field("good", description="good: flags 1 and 2. any: readings of every flag.")
     lateness: DurationMs = Field(DEFAULT_LATENESS_MS, description="How late a reading may be and still be evaluated.")
     group: Literal["area", "all"] | None = Field(None, description="One episode for each area, or one for all stations, with its members.")
-    flapping: FlappingModel = FlappingModel()
+    flapping: FlappingModel | Literal[False] = Field(
+        FlappingModel(), description="When it counts as flapping; false: never. Default: 6 times on or off within an hour."
+    )
     rate: RateModel | None = Field(None, description="Most alerts that receivers are told of.")
 
 
@@ -170,7 +172,7 @@ class Rule:
     lateness_ms: int
     group: str
     """`area`, `all` or empty."""
-    flapping: FlappingModel
+    flapping: FlappingModel | None
     rate: RateModel | None
     lead: Reading | Window | None
     """The operand that messages name first."""
@@ -255,7 +257,7 @@ def compile_rule(model: RuleModel, condition: Conditions) -> Rule:
         any_quality=model.quality == "any",
         lateness_ms=model.lateness,
         group=model.group or "",
-        flapping=model.flapping,
+        flapping=model.flapping or None,
         rate=model.rate,
         lead=next((lead for level in reversed(levels) if (lead := lead_of(level.when)) is not None), None),
         parameters=parameters,
@@ -329,7 +331,9 @@ def _plain(model: RuleModel) -> dict[str, Any]:
         plain["lateness"] = f"{model.lateness}ms"
     if model.group:
         plain["group"] = model.group
-    if model.flapping != FlappingModel():
+    if model.flapping is False:
+        plain["flapping"] = False
+    elif model.flapping != FlappingModel():
         plain["flapping"] = {"flips": model.flapping.flips, "within": f"{model.flapping.within}ms"}
     if model.rate:
         plain["rate"] = {"at_most": model.rate.at_most, "per": f"{model.rate.per}ms"}

@@ -68,6 +68,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
         "devices/formats/test_contract.py",
         "a maker's own form, message by message",
     ),
+    "rules/language/names.py": ("rules/language/test_check.py", "part of the check: its sentences are what a wrong name is answered with"),
     "rules/builtin.py": ("gateway/test_core.py", "names and texts of the alerts that the core raises by itself"),
     "gateway/silence.py": ("gateway/test_core.py", "a part of the core: it means something in a sequence of inputs"),
     "gateway/snapshots.py": ("gateway/test_core.py", "a part of the core: right if a restored core goes on as the other"),

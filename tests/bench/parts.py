@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devices.reading import Line
-from gateway.core import Core, config_digest, config_text
+from gateway.core import Core
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.influxdb import InfluxHistory
-from gateway.inputs import Config, Input, Link, Message, Start
+from gateway.inputs import Input, Message
 from gateway.ledger import Ledger
 from gateway.outcomes import Outcomes
 from gateway.settings import HistorySection, LedgerSection
-from tests.bench import stream
+from tests.bench import rules, stream
 from tests.bench.measure import Table, middle, percentile
 from tests.bench.plant import Plant
 from tests.tools import town
@@ -35,6 +35,7 @@ def measure(plant: Plant, table: Table, *, count: int, rounds: int) -> float:
         "≤ 16, aim 10",
         middle(times) <= 16,
     )
+    rules.measure(table, list(_batches(count)))
     commits = _commits(plant.new_folder("ledger"), outcomes[0])
     table.add("one commit of the ledger, one message", f"{percentile(commits, 50):.2f} ms p50, {percentile(commits, 99):.2f} ms p99")
     table.add("commit of 500 messages", f"{_bulk(plant.new_folder('ledger'), outcomes):.1f} µs CPU a message")
@@ -46,14 +47,7 @@ def measure(plant: Plant, table: Table, *, count: int, rounds: int) -> float:
 
 
 def _started(stations: int) -> Core:
-    plain = town.plain(air=stations, water=0, rules=stream.rules(20))
-    for number, station in enumerate(plain["stations"]):
-        station["devices"][0] |= {"id": f"an-{number + 1:04}", "topics": [f"sensors/air/an-{number + 1:04}"]}
-    text = config_text(plain)
-    core = Core()
-    now = int(time.time() * 1000) - 3_600_000
-    core.step([Start(now, "bench"), Config(now, config_digest(text), text), Link(now, town.BROKER, True)])
-    return core
+    return rules.started(stream.rules(20), stations)
 
 
 def _batches(count: int) -> Iterator[list[Input]]:

@@ -21,10 +21,16 @@ from gateway.outcomes import Transition
 from gateway.recovery import recover
 from tests.tools.mosquitto import Mosquitto
 from tests.tools.publisher import air
-from tests.tools.site import Site, air_stations
+from tests.tools.site import SMOKE, Site, air_stations
 from tests.tools.torrent import Torrent
 
 KILLS = 20
+MINUTE = {
+    "id": "pm25-minute",
+    "name": {"en": "A minute's mean, with a timer"},
+    "levels": {"warning": {"when": "avg(pm25, 1m) > 80 and pm25 > 60", "for": "1s", "clear": "pm25 < 60"}},
+    "flapping": {"flips": 10, "within": "10m"},
+}
 PER_S = 2000
 DEVICES = 100
 
@@ -71,6 +77,7 @@ def test_kill_9_at_20_random_instants_under_load(tmp_path: Path, mosquitto: Mosq
         tmp_path / "site",
         mosquitto.url,
         stations=air_stations(DEVICES, interval="1h"),
+        rules=[SMOKE, MINUTE],
         ledger={"low_water": "1MB", "reserve": "1MB", "snapshot_every": 500},
     )
     start_ms = int(time.time() * 1000) - 60_000
@@ -124,7 +131,12 @@ def test_kill_9_at_20_random_instants_under_load(tmp_path: Path, mosquitto: Mosq
     assert len(expected) > DEVICES
     # Nothing more, nothing twice: what the ledger holds is what one run over the same journal says.
     assert sorted(said, key=_key) == sorted(expected, key=_key)
-    assert max(Counter((item.episode, item.state) for item in said).values()) == 1
+    assert max(Counter((item.episode, item.state, item.reason) for item in said).values()) == 1
+    # The rules' state is what it was: windows, timers, what is kept for late readings.
+    stations = recovered.stations.values()
+    assert all(station.windows["pm25/60000"].count > 1 for station in stations)
+    assert all(len(station.parameters["pm25"].recent) > 2 for station in stations)
+    assert {item.rule for item in expected} >= {"pm25-smoke", "pm25-minute"}
 
 
 def _head(site: Site) -> int:

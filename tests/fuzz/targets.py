@@ -20,6 +20,11 @@ from devices.formats import FORMATS, Format
 from devices.formats.record import Context, Control, Record
 from devices.loader import catalogue, shipped_types
 from devices.rejection import Rejection
+from rules.language.condition import read_condition
+from rules.language.errors import ConditionError
+from rules.language.parser import LONGEST, parse
+from rules.language.vocabulary import Vocabulary
+from rules.language.writing import text_of
 
 DATA = Path(__file__).parents[1] / "data"
 TOPIC = ("spBv1.0", "city", "NDATA", "edge", "device")
@@ -51,6 +56,9 @@ def _targets() -> dict[str, Target]:
     found |= {f"type {name}": Target(_type(kind), [payload_of(example) for example in kind.examples]) for name, kind in types.items()}
     for path in sorted((DATA / "codecs").glob("*.js")):
         found[f"codec {path.name}"] = Target(_javascript(path), [bytes(11), bytes.fromhex("0203d400033bf67fff3bf60c60")])
+    found["condition"] = Target(
+        _condition, [b"avg(pm25, 1h, complete=0.75) > 50 and not o3 > 200 ppb", b"count_of(area('x/*'), pm25 in (1, 2)) >= 3"]
+    )
     found["formula"] = Target(_formula, [b"max(a, b) * 0.1 + 2 ** a // (b - 1)", b"a & 1 and not b < 3"])
     return found
 
@@ -101,3 +109,16 @@ def _formula(payload: bytes) -> None:
         return
     for a, b in ((0, 1), (2**63, -0.5), (None, "x")):
         assert isinstance(formula({"a": a, "b": b}), int | float)
+
+
+def _condition(payload: bytes) -> None:
+    try:
+        tree = parse(payload.decode("utf-8", "replace"))
+    except ConditionError as error:
+        error.pictures()
+        return
+    assert parse(text_of(tree), longest=20 * LONGEST) == tree
+    try:
+        read_condition(payload.decode("utf-8", "replace"), Vocabulary(catalogue=catalogue()))
+    except ConditionError as error:
+        error.pictures()

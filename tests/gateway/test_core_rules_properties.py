@@ -190,6 +190,7 @@ def test_E_a_duplicate_changes_nothing(drawn: Steps) -> None:
 
 @given(STEPS)
 @example([("air", 2, 120.0, 0), ("late", 2, 120.0, 1)])
+@example([("late", 0, 120.0, 1), ("air", 2, 120.0, 0), ("air", 0, 10.0, 0), ("late", 0, 10.0, 1)])
 def test_episodes_open_and_close_in_turn_and_late_ones_wake_nobody(drawn: Steps) -> None:
     core = Core()
     open_: dict[str, str] = {}

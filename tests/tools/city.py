@@ -28,6 +28,8 @@ class City:
         self.parts = [HealthPart("ledger", GREEN), HealthPart("source city", GREEN)]
         self.rows: list[StoredReading] = [stored(3), stored(2), stored(1)]
         self.asked: list[dict[str, Any]] = []
+        self.wrong: list[str] = []
+        """What is wrong in the files that a reload would read."""
         self.fail_at: int | None = None
         """The history fails when it comes to this row."""
         self.open_queries = 0
@@ -124,6 +126,10 @@ class City:
     async def reinterpret(self, **asked: Any) -> dict[str, Any]:
         self.asked.append(asked)
         return {"station": asked["station"], "since": iso(asked["since_ms"]), "until": iso(asked["until_ms"]), "written": asked["apply"]}
+
+    async def reload(self) -> dict[str, Any]:
+        self.asked.append({"reload": True})
+        return {"changed": not self.wrong, "problems": self.wrong, "digest": "d", "windows": []}
 
     def subscribe(self, *, station: str | None, kind: str | None) -> EventStream:
         return self.hub.subscribe(station=station, kind=kind)

@@ -32,6 +32,7 @@ SMOKE = {
     "name": {"vi": "Khói bụi PM2,5", "en": "PM2.5 smoke"},
     "where": {"medium": "air"},
     "levels": {"warning": {"when": "pm25 > 100", "immediate": True, "clear": "pm25 < 80"}},
+    "flapping": False,
 }
 
 

@@ -205,6 +205,15 @@ async def test_reinterpret_says_and_then_writes(client: httpx.AsyncClient, city:
     problem(await client.post("/api/v1/reinterpret", json={**body, "since": "2026-03-03T00:00:00Z"}), 422)
 
 
+async def test_reload_says_what_changed_or_all_that_is_wrong(client: httpx.AsyncClient, city: City) -> None:
+    answer = await client.post("/api/v1/reload", json={})
+    assert models.Reloaded.model_validate_json(answer.content).changed
+    city.wrong = ["rules.yaml:3: no parameter 'pm52': did you mean 'pm25'?"]
+    answer = await client.post("/api/v1/reload", json={})
+    assert answer.status_code == 422
+    assert models.Reloaded.model_validate_json(answer.content).problems == city.wrong
+
+
 async def test_replay(client: httpx.AsyncClient, city: City) -> None:
     answer = await client.post("/api/v1/replay", json={"reason": "unknown-device"})
     assert models.ReplayResult.model_validate_json(answer.content).replayed == 1

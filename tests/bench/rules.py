@@ -1,0 +1,101 @@
+"""What rules cost (issue 6): a message, loading, and a tick, all in this process from memory.
+
+The cost of a message is the difference between cores that take in the same batches in turn, with and without the rules: the machine
+may be as busy as it likes.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.core import Core, config_digest, config_text
+from gateway.inputs import Config, Input, Link, Start, Tick
+from tests.bench import stream
+from tests.bench.measure import Table, middle
+from tests.tools import town
+
+_HOURS = 3_600_000
+
+
+def measure(table: Table, batches: Sequence[list[Input]]) -> None:
+    """Adds one row for each budget."""
+    none, plain, windows, many = alternate(batches, [[], stream.rules(20), windowed(20), own(1000)])
+    table.add("20 rules × 1,000 stations, on top of the core", f"{plain - none:.1f} µs CPU a message", "≤ 4", plain - none <= 4)
+    table.add("… of which 5 look at means of 1 to 3 h", f"{windows - none:.1f} µs CPU a message", "≤ 4", windows - none <= 4)
+    table.add("1,000 rules, one of each station's own", f"{many - none:.1f} µs CPU a message", "≤ 4", many - none <= 4)
+    began = time.process_time()
+    core = started(windowed(1000))
+    seconds = time.process_time() - began
+    began = time.process_time()
+    core.rulebook.load(windowed(1000))
+    table.add(
+        "load 1,000 rules × 1,000 stations",
+        f"{seconds:.1f} s CPU, of which {time.process_time() - began:.1f} s rules",
+        "≤ 5 s",
+        seconds <= 5,
+    )
+    ms = idle_tick(core, 100_000)
+    table.add("a tick with nothing due, 100,000 timers", f"{ms:.4f} ms", "≤ 1 ms", ms <= 1)
+
+
+def windowed(count: int) -> list[dict[str, Any]]:
+    """As `stream.rules`, but every fourth looks at a mean of one to three hours."""
+    rules = stream.rules(count)
+    for number, rule in enumerate(rules[::4]):
+        for level in rule["levels"].values():
+            for key in {"when", "clear"} & level.keys():
+                parameter, rest = level[key].split(" ", 1)
+                level[key] = f"avg({parameter}, {1 + number % 3}h) {rest}"
+    return rules
+
+
+def own(count: int) -> list[dict[str, Any]]:
+    """Rules that watch one station each."""
+    return [{**rule, "where": {"station": [f"st-{number}"]}} for number, rule in enumerate(stream.rules(count))]
+
+
+def started(rules: list[dict[str, Any]], stations: int = stream.DEVICES) -> Core:
+    """A core with these rules whose broker is up."""
+    plain = town.plain(air=stations, water=0, rules=rules)
+    for number, station in enumerate(plain["stations"]):
+        station["devices"][0] |= {"id": f"an-{number + 1:04}", "topics": [f"sensors/air/an-{number + 1:04}"]}
+    text = config_text(plain)
+    core = Core()
+    now = int(time.time() * 1000) - _HOURS
+    core.step([Start(now, "bench"), Config(now, config_digest(text), text), Link(now, town.BROKER, True)])
+    return core
+
+
+def alternate(batches: Sequence[list[Input]], rules: Sequence[list[dict[str, Any]]]) -> list[float]:
+    """Median µs a message of each set of rules, after every device has spoken twice."""
+    cores = [started(one) for one in rules]
+    found: list[list[float]] = [[] for _ in cores]
+    gc.collect()
+    gc.freeze()
+    taken = 0
+    for batch in batches:
+        for core, times in zip(cores, found, strict=True):
+            began = time.process_time()
+            core.step(batch)
+            if taken >= 2 * stream.DEVICES:
+                times.append((time.process_time() - began) / len(batch) * 1e6)
+        taken += len(batch)
+    gc.unfreeze()
+    return [middle(times) for times in found]
+
+
+def idle_tick(core: Core, timers: int) -> float:
+    """ms of a tick with so many timers pending, none of them due."""
+    far = core.state.last_received_ms + 1000 * _HOURS
+    for number in range(timers):
+        core.schedule(far + number, "s", f"st-{number}")
+    tick = Tick(core.state.last_received_ms + 1)
+    times = []
+    for _ in range(100):
+        began = time.perf_counter()
+        core.step([tick])
+        times.append((time.perf_counter() - began) * 1e3)
+    return middle(times)
