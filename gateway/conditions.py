@@ -3,14 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
 
+from devices import loader
+from devices.indices.limit_tables import Limit
 from devices.parameters import Parameter
-from rules.language.vocabulary import Vocabulary
+from rules.language.vocabulary import LimitKey, ParameterInfo, Vocabulary
+
+_LOCAL = timedelta(hours=7)
+"""Limits change at midnight in Viet Nam, whose texts they are."""
+
+
+class DatedLimits:
+    """The limits of the shipped tables, under the names that people write: `QCVN 05:2023`, `QCVN 05:2023/BTNMT`, `qcvn-05-2023`."""
+
+    def __init__(self) -> None:
+        self._found: dict[LimitKey, list[Limit]] = {}
+        for limit in loader.limits():
+            names = dict.fromkeys((limit.standard_name.partition("/")[0], limit.standard_name, limit.standard))
+            default = limit.class_ == loader.limits().default_class(limit.standard)
+            for name in names:
+                for category in dict.fromkeys((limit.class_, None) if default else (limit.class_,)):
+                    self._found.setdefault(LimitKey(name, limit.parameter, limit.averaging, category), []).append(limit)
+
+    def keys(self) -> Collection[LimitKey]:
+        """All that there is, in force or not."""
+        return self._found.keys()
+
+    def value(self, key: LimitKey, at_ms: int) -> float | None:
+        """In the parameter's canonical unit; None when nothing is in force at that time."""
+        day = (datetime.fromtimestamp(at_ms / 1000, UTC) + _LOCAL).date()
+        return next((limit.value for limit in self._found.get(key, ()) if limit.in_force(day)), None)
+
+
+@cache
+def _limits() -> DatedLimits:
+    return DatedLimits()
+
+
+@cache
+def derived() -> Mapping[str, ParameterInfo]:
+    """What is computed of the readings of a station: `pm25_24h`, `vn_aqi` …"""
+    known = loader.catalogue()
+    return {
+        entry.id: ParameterInfo(
+            unit=entry.unit, display="" if entry.unit == "1" else entry.display, of=known[entry.parameter] if entry.parameter else None
+        )
+        for entry in loader.derived_table().values()
+    }
 
 
 def vocabulary(
     catalogue: Mapping[str, Parameter], stations: Collection[str] | None = None, areas: Collection[str] | None = None,
     tags: Collection[str] | None = None,
 ) -> Vocabulary:  # fmt: skip
-    """Parameters of the catalogue; stations, areas and tags are only checked where they are given."""
-    return Vocabulary(catalogue=catalogue, stations=stations, areas=areas, tags=tags)
+    """Parameters, derived ones and limits; stations, areas and tags are only checked where they are given."""
+    return Vocabulary(catalogue=catalogue, derived=derived(), limits=_limits(), stations=stations, areas=areas, tags=tags)

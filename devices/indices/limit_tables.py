@@ -109,11 +109,15 @@ class Limits:
         models = [parsed(_File, data) for data in files]
         self._default_class = {file.id: file.default_class for file in models}
         self._medium = {file.id: file.medium for file in models}
-        self._ids = {file.name: file.id for file in models} | {file.id: file.id for file in models}
+        self._ids = {name: file.id for file in models for name in (file.id, file.name, file.name.partition("/")[0])}
         self._all = tuple(_limit(entry, file) for file in models for entry in file.limits)
 
     def __iter__(self) -> Iterator[Limit]:
         return iter(self._all)
+
+    def default_class(self, standard: str) -> str | None:
+        """The class that is meant where none is named; None where the standard has none."""
+        return self._default_class[standard]
 
     def find(self, parameter: str, averaging: str, at: date, *, standard: str | None = None, class_: str | None = None) -> Limit:
         """The limit that holds on that day. Raises NoLimit."""

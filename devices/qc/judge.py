@@ -157,7 +157,7 @@ def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, fl
         tests["flat_line"] = flat
         doubt = _accept_or_doubt(plan, state, time_ms, value, allowed, revisions)
     rolled = SUSPECT if state.run else GOOD
-    now = max(flag if flag != 2 else GOOD, rolled, flat)
+    now = max(flag if flag != 2 else GOOD, rolled, flat if flat != 2 else GOOD)
     event = _event(state, time_ms, now)
     state.before, state.last, state.last_ms, state.flag = (nan if first else state.last), value, time_ms, now
     if now > 2:
