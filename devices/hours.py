@@ -34,6 +34,7 @@ _NEVER = -(1 << 62)
 _HOUR = struct.Struct("<qIIddddB")
 _MEAN = struct.Struct("<d")
 _NOTHING = _MEAN.pack(nan)
+_RING = struct.Struct(f"<{RING_HOURS}d")
 _SEVERITY = (0, 1, 2, 4, 5, 0, 0, 0, 0, 3)
 """By flag: good < not evaluated < missing < suspect < fail."""
 
@@ -86,7 +87,9 @@ class HourState(msgspec.Struct, array_like=True, gc=False):
     pending: float = nan
     """That reading, while it is usable and not counted yet."""
     count: int = 0
-    seen: int = 0
+    """Usable readings that are counted."""
+    bad: int = 0
+    """The others."""
     total: float = 0.0
     other: float = 0.0
     low: float = inf
@@ -134,7 +137,6 @@ def add(
                 state.high = pending
         state.pending = value  # type: ignore[assignment]  # a usable reading has a value
         state.last = time_ms
-        state.seen += 1
         if flag == 2 and state.worst < 2:
             state.worst = 2
         return None
@@ -148,9 +150,9 @@ def _add_slowly(state: HourState, time_ms: int, value: float | None, flag: int, 
         _open(state, hour, phase_ms)
     usable = flag <= 2 and value is not None
     if hour == state.hour and state.end >= 0:
-        state.seen += 1
         state.worst = _worse(state.worst, flag)
         if not usable or value is None:
+            state.bad += 1
             if time_ms > state.last:
                 _count_pending(state, kind)
                 state.last = time_ms
@@ -181,10 +183,13 @@ def amend(state: HourState, time_ms: int, value: float, was: int, now: int, kind
         state.worst = _worse(state.worst, now)
         if now <= 2:
             _count(state, value, kind)
-        elif time_ms == state.last and state.pending == value:
-            state.pending = nan
+            state.bad -= 1
         else:
-            _uncount(state, value, kind)
+            state.bad += 1
+            if time_ms == state.last and state.pending == value:
+                state.pending = nan
+            else:
+                _uncount(state, value, kind)
         return None
     found = _closed(state, hour)
     if found is None:
@@ -204,7 +209,7 @@ def close(state: HourState, upto: int, kind: Kind) -> bool:
     if state.hour > upto or state.end < 0:
         return False
     _count_pending(state, kind)
-    packed = _HOUR.pack(state.hour, state.count, state.seen, state.total, state.other, state.low, state.high, state.worst)
+    packed = _HOUR.pack(state.hour, state.count, state.count + state.bad, state.total, state.other, state.low, state.high, state.worst)
     state.closed = (state.closed + packed)[-(LATE_HOURS + 1) * _HOUR.size :]
     state.end, state.last = -1, _NEVER
     return True
@@ -220,7 +225,7 @@ def open_hour(state: HourState, kind: Kind) -> Hour | None:
     """The open hour so far, its newest reading included."""
     if state.end < 0:
         return None
-    so_far = Hour(state.hour, state.count, state.seen, state.total, state.other, state.low, state.high, state.worst)
+    so_far = Hour(state.hour, state.count, state.count + state.bad, state.total, state.other, state.low, state.high, state.worst)
     return so_far if isnan(state.pending) else _counted(so_far, state.pending, kind)
 
 
@@ -239,13 +244,16 @@ def keep_mean(state: HourState, hour: int, mean: float | None) -> None:
 
 def means(state: HourState, upto: int, hours: int = RING_HOURS) -> list[float | None]:
     """The last `hours` hourly means up to and with hour `upto`, newest last."""
-    found: list[float | None] = []
-    base = RING_HOURS - 1 - state.newest
-    for hour in range(upto - hours + 1, upto + 1):
-        at = base + hour
-        mean = _MEAN.unpack_from(state.ring, at * _MEAN.size)[0] if state.newest != _NEVER and 0 <= at < RING_HOURS else nan
-        found.append(None if isnan(mean) else mean)
-    return found
+    if state.newest == _NEVER:
+        return [None] * hours
+    known: list[float | None] = [None if mean != mean else mean for mean in _RING.unpack(state.ring)]
+    behind = upto - state.newest
+    if behind > 0:
+        known += [None] * min(behind, hours)
+    elif behind < 0:
+        known = known[:behind]
+    nothing: list[float | None] = [None] * max(0, hours - len(known))
+    return nothing + known[-hours:]
 
 
 def shift(state: HourState) -> None:
@@ -256,7 +264,7 @@ def shift(state: HourState) -> None:
 def _open(state: HourState, hour: int, phase_ms: int) -> None:
     state.hour, state.end = hour, hour_end(hour, phase_ms)
     state.start = state.last = state.end - HOUR_MS
-    state.pending, state.count, state.seen, state.total, state.other = nan, 0, 0, 0.0, 0.0
+    state.pending, state.count, state.bad, state.total, state.other = nan, 0, 0, 0.0, 0.0
     state.low, state.high, state.worst = inf, -inf, 1
 
 
@@ -292,7 +300,12 @@ def _uncount(state: HourState, value: float, kind: Kind) -> None:
 def _counted(hour: Hour, value: float, kind: Kind) -> Hour:
     total, other = _parts(value, kind)
     return hour._replace(
-        used=hour.used + 1, total=hour.total + total, other=hour.other + other, low=min(hour.low, value), high=max(hour.high, value)
+        used=hour.used + 1,
+        seen=max(hour.seen, hour.used + 1),
+        total=hour.total + total,
+        other=hour.other + other,
+        low=min(hour.low, value),
+        high=max(hour.high, value),
     )
 
 

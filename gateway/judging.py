@@ -94,10 +94,10 @@ class Judging:
                             state.flat_since = time_ms
                             state.moved += change if change > 0.0 else -change
                         state.before = state.last
-                        state.last = state.accepted = number  # type: ignore[assignment]
+                        state.last = number  # type: ignore[assignment]
                         state.last_ms = time_ms
                         state.steps += 1
-                        if hour.last < time_ms <= hour.end and series.kind != "circular":
+                        if hour.last < time_ms <= hour.end:  # (directions have no band: they never come here)
                             pending = hour.pending
                             if pending == pending:
                                 hour.count += 1
@@ -108,7 +108,6 @@ class Judging:
                                     hour.high = pending
                             hour.pending = number  # type: ignore[assignment]
                             hour.last = time_ms
-                            hour.seen += 1
                         else:
                             self._into_hour(station, series, time_ms, number, flag, received_ms)
                         continue

@@ -53,7 +53,7 @@ class SeriesState(msgspec.Struct, array_like=True, gc=False):
     before: float = nan
     """The value before it; NaN when it does not follow directly."""
     accepted: float = nan
-    """The newest value that was believed."""
+    """During a run of doubts: the last value before it, which was believed. Else it means nothing."""
     band: float = -1.0
     """Changes up to this need no look."""
     limit: float = -1.0
@@ -115,7 +115,7 @@ def quiet(state: SeriesState, time_ms: int, value: float, flag: int) -> bool:
         elif time_ms - state.flat_since >= state.flat_ms:
             return False
         state.before = state.last
-        state.last = state.accepted = value
+        state.last = value
         state.last_ms = time_ms
         state.moved += change if change > 0.0 else -change
         state.steps += 1
@@ -142,7 +142,6 @@ def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, fl
         state.run, state.side, state.doubted_since, state.told = [], 0, None, False
         state.before, state.flat_since = nan, time_ms
         tests |= {"step": 1 if state.last != state.last else 2, "flat_line": 1}
-        state.accepted = value
         flat = GOOD
         doubt = 0
     else:
@@ -172,7 +171,6 @@ def confirm(state: SeriesState) -> tuple[Revision, ...]:
     if not state.run:
         return ()
     revisions = tuple(Revision(at, value, SUSPECT, GOOD) for at, value in state.run)
-    state.accepted = state.run[-1][1]
     state.run, state.side, state.doubted_since, state.told = [], 0, None, False
     state.flag = GOOD
     return revisions
@@ -236,12 +234,13 @@ def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: fl
 
 def _accept_or_doubt(plan: Plan, state: SeriesState, time_ms: int, value: float, allowed: float, revisions: list[Revision]) -> int:
     """Semantics D2: believe the reading, doubt it, or believe it and those before it. Returns the side of a doubt that began."""
+    if not state.run:
+        state.accepted = state.last
     away = _difference(value, state.accepted, plan.circular)
     if abs(away) <= allowed:
         if state.run:
             state.run, state.side = [], 0
             _set_limits(state, plan)
-        state.accepted = value
         return 0
     side = 1 if away > 0 else -1
     began = 0
@@ -257,7 +256,7 @@ def _accept_or_doubt(plan: Plan, state: SeriesState, time_ms: int, value: float,
     inside = max(abs(_difference(later, sooner, plan.circular)) for sooner, later in pairwise(numbers))
     if plan.learn:
         state.mean = max(state.mean, 1.5 * inside / LEARNT)
-    state.accepted, state.run, state.side = value, [], 0
+    state.run, state.side = [], 0
     _set_limits(state, plan)
     return 0
 
