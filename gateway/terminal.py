@@ -24,6 +24,7 @@ _WIDE = 128
 # What fits on one line, per medium: parameter, heading, decimals.
 _COLUMNS: dict[str, tuple[tuple[str, str, int], ...]] = {
     "air": (
+        ("vn_aqi", "VN_AQI\ngiờ", 0),
         ("pm25", "PM2,5\nµg/m³", 1),
         ("pm10", "PM10\nµg/m³", 1),
         ("no2", "NO₂\nµg/m³", 1),

@@ -263,13 +263,13 @@ def _accept_or_doubt(plan: Plan, state: SeriesState, time_ms: int, value: float,
 
 def _doubted_by_range(state: SeriesState, time_ms: int, flag: int) -> Verdict:
     state.before = nan
-    event = _event(state, time_ms, flag)
-    return Verdict(flag, {"gross_range": flag}, (), event)
+    _event(state, time_ms, flag)
+    return Verdict(flag, {"gross_range": flag})
 
 
 def _event(state: SeriesState, time_ms: int, flag: int) -> bool:
-    """Whether the series has now been doubted for `EVENT_MS`."""
-    if flag <= 2:
+    """Whether the series has now been doubted for `EVENT_MS`. What fails is a broken sensor, not an event."""
+    if flag != SUSPECT:
         state.doubted_since, state.told = None, False
         return False
     if state.doubted_since is None:

@@ -114,7 +114,7 @@ def test_D2_a_spiking_sensor_is_doubted_at_every_spike_and_good_between() -> Non
 def test_D4_a_spike_smaller_than_a_step_is_found_by_the_reading_after_it() -> None:
     how = plan_of("pm25")
     values = calm(20, 20.0, 0.1)
-    values[10] = 45.0
+    values[10] = 72.0
     state = new_state(how)
     assert judged(how, list(values), state=state)[10] == 3
     first = slowly(how, new_state(how), T0, 20.0, 1)
@@ -156,10 +156,15 @@ def test_D2_a_series_doubted_for_15_minutes_is_a_possible_event_once() -> None:
     judged(how, list(calm(20)), state=state)
     told = []
     for n in range(40):  # up and down around the accepted level: never three on one side
-        verdict = slowly(how, state, T0 + (20 + n) * MIN, 400.0 if n % 2 else 900.0 - 500 * (n % 4), 4 if n % 2 else 3)
-        told.append(verdict.possible_event)
+        told.append(slowly(how, state, T0 + (20 + n) * MIN, 400.0 if n % 2 else 0.5, 3).possible_event)
     assert sum(told) == 1
     assert told.index(True) == 15
+
+
+def test_what_fails_the_range_is_no_possible_event() -> None:
+    how = plan_of("pm25")
+    state = new_state(how)
+    assert not any(slowly(how, state, T0 + n * MIN, 1200.0, 4).possible_event for n in range(40))
 
 
 # ---------------------------------------------------------------- properties
