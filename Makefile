@@ -42,7 +42,7 @@ bench: .venv/.dev  ## measure: CPU a message, latency, memory, start; a table of
 	bash tests/install_servers.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m tests.bench $(BENCH_ARGS)
 
-fuzz: .venv/.dev  ## feed every reader of outside bytes with mutated messages for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
+fuzz: .venv/.dev  ## feed every reader of outside bytes with what it does not expect for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) $(FUZZ_ARGS)
 
 format: .venv/.dev  ## write every file as the formatter wants it
