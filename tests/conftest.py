@@ -2,6 +2,7 @@
 
 `HYPOTHESIS_PROFILE` names the profile; without it `ci` is used where CI=true and `dev` elsewhere.
 
+    check  15 examples: `make check`
     dev    50 examples a property, new ones each time
     ci     100 examples, always the same ones: a red run can be repeated
     soak   5,000 examples, for a night
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 _SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("check", max_examples=15, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("soak", max_examples=5_000, deadline=None, suppress_health_check=_SLOW_MACHINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,11 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     assert reference.write(tmp_path) == []
 
 
-def schema(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "docs" / "schema" / f"{name}.schema.json").read_text("utf-8"))
+@cache
+def schema(name: str) -> jsonschema.Draft202012Validator:
+    found = json.loads((ROOT / "docs" / "schema" / f"{name}.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(found)
-    return found
+    return jsonschema.Draft202012Validator(found)
 
 
 SHIPPED = [
@@ -59,7 +61,7 @@ SHIPPED = [
 def test_the_schema_accepts_what_is_shipped(name: str, path: Path) -> None:
     environ = {"MQTT_PASSWORD": "x", "INFLUX_TOKEN": "x"}
     data = yamlfile.read(path, tags=True, environ=environ).data
-    errors = [f"{error.json_path}: {error.message}" for error in jsonschema.Draft202012Validator(schema(name)).iter_errors(data)]
+    errors = [f"{error.json_path}: {error.message}" for error in schema(name).iter_errors(data)]
     assert errors == []
 
 
@@ -77,4 +79,4 @@ def test_the_schema_accepts_what_is_shipped(name: str, path: Path) -> None:
 )
 def test_the_schema_refuses_what_is_wrong(name: str, data: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema(name)).validate(data)
+        schema(name).validate(data)
