@@ -46,29 +46,30 @@ def feed_all(chosen: dict[str, Target], folder: Path, seconds: float) -> None:
         print(f"{name}: {share:.1f} s", flush=True)
         child = os.fork()
         if not child:
-            _feed(target.feed, place, max(1, round(share) - 1))  # libFuzzer counts whole seconds, and ends when they are over
+            _feed(target, place, max(1, round(share) - 1))  # libFuzzer counts whole seconds, and ends when they are over
         os.waitpid(child, 0)
 
 
-def _feed(feed: Callable[[bytes], None], place: Path, seconds: int) -> None:
+def _feed(target: Target, place: Path, seconds: int) -> None:
     """In the child, which ends here."""
     log = os.open(place / "log", os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-timeout={HANG_S}", f"-rss_limit_mb={MAX_MEGABYTES}"]
     options += ["-print_final_stats=1", f"-artifact_prefix={place / 'found'}/"]
-    atheris.Setup([sys.argv[0], str(place / "corpus"), *options], _timed(feed, place / "found"))
+    atheris.Setup([sys.argv[0], str(place / "corpus"), *options], _timed(target, place / "found"))
     atheris.Fuzz()
 
 
-def _timed(feed: Callable[[bytes], None], found: Path) -> Callable[[bytes], None]:
+def _timed(target: Target, found: Path) -> Callable[[bytes], None]:
     slow = 0
+    feed, limit = target.feed, MAX_SECONDS * target.reads
 
     def timed(payload: bytes) -> None:
         nonlocal slow
         begun = time.process_time()
         feed(payload)
-        if time.process_time() - begun > MAX_SECONDS and slow < MOST_SLOW:
+        if time.process_time() - begun > limit and slow < MOST_SLOW:
             slow += 1
             (found / f"slow-{slow}").write_bytes(payload)
 

@@ -94,17 +94,17 @@ def lengthened(message: bytes, chance: random.Random) -> bytes:
     return message[:at] + stretch * max(0, (LONGEST - len(message)) // len(stretch)) + message[at:]
 
 
-def finding(feed: Callable[[bytes], None], payload: bytes, *, memory: bool = False) -> str | None:
+def finding(target: Target, payload: bytes, *, memory: bool = False) -> str | None:
     """What is wrong with this input, or None. To measure memory takes long."""
     for _ in range(3):  # the machine may be busy; a slow input is slow every time
         begun = time.process_time()
         try:
-            feed(payload)
+            target.feed(payload)
         except BaseException:
             return traceback.format_exc()
-        taken = time.process_time() - begun
+        taken = (time.process_time() - begun) / target.reads
         if taken <= MAX_SECONDS:
-            return _too_much_memory(feed, payload) if memory else None
+            return _too_much_memory(target.feed, payload) if memory else None
     return f"takes {taken * 1000:.0f} ms of CPU"
 
 
@@ -131,7 +131,7 @@ def fuzz(chosen: dict[str, Target], seconds: float, seed: int) -> tuple[dict[str
                 long = chance.random() < LONG_ONES
                 if long:
                     payload = lengthened(payload, chance)
-                found = finding(target.feed, payload, memory=long)
+                found = finding(target, payload, memory=long)
                 if found is not None:
                     return fed, Finding(name, payload, found)
             fed[name] += ROUND
@@ -147,8 +147,8 @@ def by_coverage(chosen: dict[str, Target], seconds: float, folder: Path) -> tupl
         log = (place / "log").read_text("utf-8", "replace")
         done = re.search(r"number_of_executed_units: (\d+)", log)
         fed[name] = int(done[1]) if done else 0
-        richer[name] = Target(target.feed, list(_contents(place / "corpus")))
-        tried = ((payload, finding(target.feed, payload, memory=True)) for payload in _contents(place / "found"))
+        richer[name] = target._replace(seeds=list(_contents(place / "corpus")))
+        tried = ((payload, finding(target, payload, memory=True)) for payload in _contents(place / "found"))
         findings += [Finding(name, payload, what) for payload, what in tried if what is not None]
         if done is None:
             findings.append(Finding(name, b"", f"the process ended before its time:\n{log[-2000:]}"))
@@ -205,7 +205,7 @@ def main() -> int:
         parser.error(f"no target begins with {', '.join(given.names)}; --list shows them")
     if given.feed is not None:
         payload = Path(given.feed[1:]).read_bytes() if given.feed.startswith("@") else bytes.fromhex(given.feed)
-        tried = ((name, finding(target.feed, payload, memory=True)) for name, target in chosen.items())
+        tried = ((name, finding(target, payload, memory=True)) for name, target in chosen.items())
         return _end([Finding(name, payload, what) for name, what in tried if what is not None], f"{len(chosen)} target(s) took it")
     guided = importlib.util.find_spec("atheris") is not None and not given.mutate
     guided = guided and given.seconds * GUIDED_SHARE / len(chosen) >= SHORTEST_GUIDED_S

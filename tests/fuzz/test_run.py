@@ -56,11 +56,11 @@ def test_slowness_is_found() -> None:
         while time.process_time() < end:
             pass
 
-    assert "ms of CPU" in (finding(slow, b"") or "")
+    assert "ms of CPU" in (finding(Target(slow, []), b"") or "")
 
 
 def test_memory_is_found() -> None:
-    assert "MB of memory" in (finding(lambda payload: [bytes(11_000_000)].clear(), b"", memory=True) or "")
+    assert "MB of memory" in (finding(Target(lambda payload: [bytes(11_000_000)].clear(), []), b"", memory=True) or "")
 
 
 @given(st.binary(max_size=300), st.randoms(use_true_random=False))
