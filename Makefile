@@ -36,7 +36,7 @@ check: .venv/.dev  ## format, lint, types, import arrows and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q -m "not server and not slow" $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-check} $(PYTEST) -q -m "not server and not slow" $(PYTEST_ARGS)
 
 bench: .venv/.dev  ## measure: CPU a message, latency, memory, start; a table of ratios
 	bash tests/install_servers.sh

@@ -13,6 +13,7 @@ NOW = 1_773_453_600_000
 """2026-03-14T02:00:00Z."""
 MIN = 60_000
 BROKER = "city"
+SHIPPED = shipped_types()
 
 
 def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = 
     ]
     return {
         "version": 1,
-        "types": list(shipped_types().values()),
+        "types": [SHIPPED[name] for name in ("air-node", "water-probe")],
         "stations": stations,
         "routes": [[BROKER, "sensors/air/+", "air-node"], [BROKER, "sensors/water/+", "water-probe"]],
         "rules": SMOKE_RULES if rules is None else rules,
