@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
 from devices import loader
@@ -37,9 +38,11 @@ def _parsed(text: str) -> bytes:
     return pickle.dumps(_read(text))
 
 
-# The 90 YAML files of shipped types are read by every gateway that a test builds: they are parsed once, and copied.
+# What every gateway and every command line of the tests would do anew is done once: the YAML of shipped types is parsed (each gets
+# its copy), and the tree of commands is built.
 _read = loader._read
 loader._read = lambda text: pickle.loads(_parsed(text))
+typer.testing._get_command = cache(typer.testing._get_command)
 
 _SLOW_FOLDERS = {"faults", "e2e", "bench"}
 
