@@ -108,8 +108,10 @@ def too_deep(payload: bytes) -> Rejection | None:
         bare = bare.replace(b"{}", b"")
         if not bare:
             return None
-    deepest = max(accumulate(map(_MIDDLE.__sub__, brackets)))  # each { is one level more, each } one less
-    return Rejection(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels") if deepest > MAX_DEPTH else None
+    # What is left does not balance. Each { is one level more, each } one less.
+    if bare.startswith(b"{" * (MAX_DEPTH + 1)) or max(accumulate(map(_MIDDLE.__sub__, brackets))) > MAX_DEPTH:
+        return Rejection(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+    return None
 
 
 class _DuplicateKeyError(Exception):

@@ -21,7 +21,7 @@ from devices.codecs import CodecModel, compile_codec
 from devices.codecs.formula import FormulaError, compile_formula
 from devices.decoder import Decoded
 from devices.device_type import DeviceType, parse_all
-from devices.draft import CannotDraft, draft
+from devices.draft import AUTO_ORDER, CannotDraft, draft
 from devices.examples import payload_of
 from devices.formats import FORMATS, Format
 from devices.formats.record import Context, Control, Record
@@ -67,7 +67,7 @@ def _targets() -> dict[str, Target]:
     for path in sorted((DATA / "codecs").glob("*.js")):
         found[f"codec {path.name}"] = Target(_javascript(path), [bytes(11), bytes.fromhex("0203d400033bf67fff3bf60c60")])
     some = [payload for payloads in examples.values() for payload in payloads[:2]]
-    found["draft"] = Target(_draft, some)
+    found["draft"] = Target(_draft, some, reads=len(AUTO_ORDER))
     found |= {
         f"wrapper {name}": Target(_wrapper(unwrap), [wrap(payload) for payload in some[:6] for wrap in _WRAP])
         for name, unwrap in WRAPPERS.items()
