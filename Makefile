@@ -36,13 +36,13 @@ check: .venv/.dev  ## format, lint, types, import arrows and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q -m "not server and not slow" $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-check} $(PYTEST) -q -m "not server and not slow" $(PYTEST_ARGS)
 
 bench: .venv/.dev  ## measure: CPU a message, latency, memory, start; a table of ratios
 	bash tests/install_servers.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m tests.bench $(BENCH_ARGS)
 
-fuzz: .venv/.dev  ## feed every reader of outside bytes with mutated messages for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
+fuzz: .venv/.dev  ## feed every reader of outside bytes with what it does not expect for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) $(FUZZ_ARGS)
 
 format: .venv/.dev  ## write every file as the formatter wants it

@@ -139,7 +139,7 @@ def _number(value: object) -> float | None:
     """The value as a number; also of text that is one (`"23.5"`)."""
     if _is_number(value):
         return float(value)  # type: ignore[arg-type]
-    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d{1,15}(\.\d{1,15})?\s*", value):
+    if isinstance(value, str) and re.fullmatch(r"[ \t\r\n]*[-+]?[0-9]{1,15}(\.[0-9]{1,15})?[ \t\r\n]*", value):
         return float(value)
     return None
 

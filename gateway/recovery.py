@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from devices.codecs import patiently
 from devices.interpret import Interpreter
 from gateway.core import Core
 from gateway.ledger import Ledger, LedgerDamaged, LedgerError, StoredSnapshot
@@ -36,10 +37,11 @@ def recover(ledger: Ledger, prepared: tuple[str, Interpreter] | None = None) -> 
     """
     core, start = _newest_state(ledger, prepared)
     batches = inputs = 0
-    for _, items in ledger.journal(after=start):
-        core.step(items)
-        batches += 1
-        inputs += len(items)
+    with patiently():  # what a codec was stopped at stands in the journal; all else it has read before, on a machine less busy perhaps
+        for _, items in ledger.journal(after=start):
+            core.step(items)
+            batches += 1
+            inputs += len(items)
     return core, Recovered(ledger.head, start, batches, inputs)
 
 

@@ -2,6 +2,7 @@
 
 `HYPOTHESIS_PROFILE` names the profile; without it `ci` is used where CI=true and `dev` elsewhere.
 
+    check  10 examples: `make check`
     dev    50 examples a property, new ones each time
     ci     100 examples, always the same ones: a red run can be repeated
     soak   5,000 examples, for a night
@@ -10,12 +11,18 @@
 from __future__ import annotations
 
 import os
+import pickle
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 
+from devices import loader
+
 _SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("check", max_examples=10, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("soak", max_examples=5_000, deadline=None, suppress_health_check=_SLOW_MACHINE)
@@ -24,6 +31,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 _HERE = Path(__file__).parent
 # Each file of server fixtures is loaded from here, so that a test only names the fixture it wants.
 pytest_plugins = [f"tests.{path.stem}" for path in sorted(_HERE.glob("servers*.py"))]
+
+
+@cache
+def _parsed(text: str) -> bytes:
+    return pickle.dumps(_read(text))
+
+
+# What every gateway and every command line of the tests would do anew is done once: the YAML of shipped types is parsed (each gets
+# its copy), and the tree of commands is built.
+_read = loader._read
+loader._read = lambda text: pickle.loads(_parsed(text))
+typer.testing._get_command = cache(typer.testing._get_command)
 
 _SLOW_FOLDERS = {"faults", "e2e", "bench"}
 

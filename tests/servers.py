@@ -15,6 +15,11 @@ from tests.tools import mosquitto as _mosquitto
 from tests.tools.mosquitto import Mosquitto
 
 
+@pytest.fixture(scope="session")
+def real_server() -> None:
+    """For fixtures elsewhere that start a server by themselves: whoever uses them is marked, as who uses those below."""
+
+
 @pytest.fixture
 def make_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     """`make_mosquitto(config=(…), listener=(…), persistence=True, …)` → a broker, not started yet; killed at the end."""

@@ -9,12 +9,12 @@ javascript.py  makers' JavaScript codecs as they are, in a sandbox
 from __future__ import annotations
 
 from devices.codecs.binary import compile_binary
-from devices.codecs.javascript import Stopped, compile_javascript
+from devices.codecs.javascript import Stopped, compile_javascript, patiently
 from devices.codecs.model import Codec, CodecModel, JavaScriptModel
 from devices.formats import cayenne_lpp
 from devices.problems import ConfigError, ConfigProblem, DataPath
 
-__all__ = ["Codec", "CodecModel", "Stopped", "compile_codec"]
+__all__ = ["Codec", "CodecModel", "Stopped", "compile_codec", "patiently"]
 
 
 def compile_codec(model: CodecModel, path: DataPath = ("codec",)) -> Codec:

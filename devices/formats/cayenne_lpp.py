@@ -82,7 +82,7 @@ TYPES: dict[int, tuple[str, tuple[_Part, ...]]] = {
 """Type id → name and the parts of its value."""
 
 MAX_VALUES = 256
-"""Values of one payload. LoRaWAN has room for 242 bytes, which is 80 of them."""
+"""Values of one payload, those that occur twice included. LoRaWAN has room for 242 bytes, which is 80 of them."""
 
 
 def decode(raw: bytes, port: int | None = None, received_ms: int = 0, /) -> Pairs | Rejection:
@@ -90,12 +90,12 @@ def decode(raw: bytes, port: int | None = None, received_ms: int = 0, /) -> Pair
     if not raw:
         return Rejection(Reason.EMPTY, "the payload is empty")
     pairs: Pairs = {}
-    at = 0
+    at = values = 0
     while at < len(raw):
         known = TYPES.get(raw[at + 1]) if at + 1 < len(raw) else None
         size = sum(part[1] for part in known[1]) if known is not None else 0
-        if known is None or at + 2 + size > len(raw) or len(pairs) >= MAX_VALUES:
-            refused = _refused(raw, at, known is not None, len(pairs))
+        if known is None or at + 2 + size > len(raw) or values >= MAX_VALUES:
+            refused = _refused(raw, at, known is not None, values)
             if not pairs:
                 return refused
             pairs[f"byte {at + 1}"] = refused
@@ -106,6 +106,7 @@ def decode(raw: bytes, port: int | None = None, received_ms: int = 0, /) -> Pair
         for below, length, signed, divisor in parts:
             number = int.from_bytes(raw[at : at + length], "big", signed=signed)
             at += length
+            values += 1
             path = name + below
             if path in pairs:
                 pairs[path] = Rejection(Reason.DUPLICATE_KEY, "channel and type occur twice")

@@ -88,7 +88,7 @@ def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None,
                 best = each
         if best.rssi is None:
             return None
-    return decoded, event.deviceInfo.devEui, event.time, best.rssi, best.snr
+    return decoded, event.deviceInfo.devEui, event.time or None, best.rssi, best.snr
 
 
 def from_tree(tree: Any) -> list[Record] | Control | Rejection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import orjson
@@ -90,10 +91,10 @@ def wrong_shape(payload: bytes, value: object, due: str = "one JSON object") -> 
 _HUGE = re.compile(rb"\d{100}|\d[eE]\+?\d{3}")
 
 # Possessive, and an unterminated text runs to the end: each byte is looked at once, whatever the payload.
-_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
-
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
+_MIDDLE = 124
+"""Between { (123) and } (125)."""
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
@@ -101,21 +102,15 @@ def too_deep(payload: bytes) -> Rejection | None:
     """Nested deeper than MAX_DEPTH?"""
     if payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH:
         return None
-    # Each round takes off the innermost brackets, at the speed of C: what is balanced and deep enough is gone after MAX_DEPTH.
-    bare = _TEXT.sub(b"", payload).translate(_ONE_KIND, _NO_BRACKETS)
+    # Each round takes off the innermost brackets, at the speed of C: what is balanced and not too deep is gone after MAX_DEPTH.
+    brackets = bare = _TEXT.sub(b"", payload).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         bare = bare.replace(b"{}", b"")
         if not bare:
             return None
-    depth = 0
-    for found in _BRACKETS.finditer(payload):
-        first = found[0][:1]
-        if first in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return Rejection(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
-        elif first in b"]}":
-            depth -= 1
+    # What is left does not balance. Each { is one level more, each } one less.
+    if bare.startswith(b"{" * (MAX_DEPTH + 1)) or max(accumulate(map(_MIDDLE.__sub__, brackets))) > MAX_DEPTH:
+        return Rejection(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
     return None
 
 

@@ -3,7 +3,8 @@
 `mqtt5` reads single packets fast (0.4 µs), but it needs a fence around it, because it has no size limit, answers a
 partial packet with IndexError, a malformed one with ValueError, and text that is not UTF-8 with a Rust panic, which
 is no `Exception`. So the frames are cut here (fixed header, MQTT 5.0 section 2.1.1), each complete frame is
-given to `mqtt5` alone, and what comes out depends on the bytes only, never on how TCP cut them.
+given to `mqtt5` alone once `gateway.mqtt.texts` has seen that its texts are UTF-8, and what comes out depends on the
+bytes only, never on how TCP cut them.
 
 A message must not be able to stop the gateway, not even one that the broker sends again at every reconnect:
 
@@ -23,8 +24,8 @@ import mqtt5
 
 from gateway.inputs import Message
 from gateway.mqtt.source import Delivery
+from gateway.mqtt.texts import PUBLISH, refusal
 
-PUBLISH = 3
 ILLEGAL = "\x00"
 """Put before the topic of a message that is not what its sender meant: a legal topic has no NUL (MQTT 5.0, 1.5.4)."""
 _HEAD_ROOM = 5 + 2 + 65_535 + 2 + 4 + 65_536
@@ -117,6 +118,8 @@ class Reader:
                 return
             head = data[position]
             try:
+                if (why := refusal(data, head, stop - length, stop)) is not None:
+                    raise ValueError(why)
                 packet, _ = _read(view[position:stop])
             except BaseException as error:
                 if not _is_refusal(error):
@@ -198,7 +201,8 @@ def _long_length(data: bytes, position: int, end: int) -> tuple[int, int]:
 
 
 def _is_refusal(error: BaseException) -> bool:
-    """Whether `mqtt5` says with this that the packet is bad. A panic cannot be caught by its class: it has no name to import."""
+    """Whether `mqtt5` says with this that the packet is bad. A panic cannot be caught by its class: it has no name to import. None is
+    known that gets here; one that does must not end the gateway."""
     return isinstance(error, (ValueError, IndexError)) or type(error).__name__ == "PanicException"
 
 

@@ -25,7 +25,7 @@ def written() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def config() -> dict[str, Any]:
+def config(real_server: None) -> dict[str, Any]:
     """The file as docker-compose understands it. `config` needs no daemon."""
     if shutil.which("docker-compose") is None:
         pytest.fail("docker-compose is not installed: apt-get install docker-compose")

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from devices.device_type import parse, parse_all
 from devices.examples import check_example
+from devices.formats.record import Context
 from devices.loader import catalogue, shipped_types
 from devices.problems import ConfigError
 from devices.reading import Value
 from devices.rejection import Reason, Rejection
+from tests.devices.formats.costs import cheap
 
 TYPES = parse_all(list(shipped_types().values()), catalogue())
 EXAMPLES = [(kind, example) for kind in TYPES.values() for example in kind.examples]
@@ -179,3 +181,19 @@ def test_no_bytes_raise(name: str, payload: bytes, levels: list[str]) -> None:
     decoded = TYPES[name].decode(payload, tuple(levels))
     if not isinstance(decoded, Rejection):
         assert decoded.values or decoded.extra
+
+
+SEVERAL = {tuple(known.name for known in kind.formats): kind for kind in TYPES.values() if len(kind.formats) > 1}
+"""One type for each choice of formats: a message that none of them reads is tried by all."""
+HOSTILE = [b"[" * 65_536, b"y" + b"{}}s{" * 13_000, b"{}{}}" * 13_000, b'{"a":' * 13_000, b"\xff" * 65_536, b'"{' * 32_000, b"9" * 65_536]
+
+
+@pytest.mark.parametrize("payload", HOSTILE, ids=lambda payload: repr(payload[:8]))
+@pytest.mark.parametrize("formats", SEVERAL, ids="|".join)
+def test_64_kilobytes_that_no_format_reads_cost_little(formats: tuple[str, ...], payload: bytes) -> None:
+    def read(message: bytes, context: Context) -> Rejection:
+        found = SEVERAL[formats].decode(message, context.topic)
+        assert isinstance(found, Rejection)
+        return found
+
+    cheap(read, payload, Context(("city", "node")))

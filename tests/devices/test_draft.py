@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devices.device_type import DeviceType, parse
@@ -209,8 +209,8 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.one_of(st.dictionaries(_NAMES, _VALUES, max_size=6).map(lambda value: json.dumps(value).encode()), st.binary(max_size=60)))
+@example(b'{"id": "0\\u001f"}')
 def test_whatever_the_message_a_type_that_loads_or_a_reason(payload: bytes) -> None:
     with contextlib.suppress(CannotDraft):
         begun(payload, "a/b-1/c")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from devices.formats import FORMATS, Control
 from devices.formats.flat_json import read as flat
+from devices.formats.json_text import too_deep
 from devices.formats.limits import MAX_DEPTH
 from devices.formats.numbers import parse_number
 from devices.formats.plain_value import read as plain
@@ -167,3 +168,23 @@ def test_hostile_payloads_are_read_in_linear_time(payload: bytes) -> None:
     begun = time.process_time()
     flat(payload)
     assert time.process_time() - begun < 5
+
+
+def nested_too_deep(payload: bytes) -> bool:
+    """Counted byte by byte: brackets inside texts are none."""
+    depth, inside, escaped = 0, False, False
+    for byte in payload:
+        if inside:
+            inside, escaped = escaped or byte != ord('"'), not escaped and byte == ord("\\")
+        elif byte == ord('"'):
+            inside = True
+        else:
+            depth += (byte in b"[{") - (byte in b"]}")
+            if depth > MAX_DEPTH:
+                return True
+    return False
+
+
+@given(st.lists(st.sampled_from([b"[", b"{", b"[{" * 9, b"}", b"]", b"}]" * 9, b"{}", b'"', b"\\", b"a"]), max_size=60).map(b"".join))
+def test_depth_is_counted_as_byte_by_byte(payload: bytes) -> None:
+    assert (too_deep(payload) is not None) == nested_too_deep(payload)

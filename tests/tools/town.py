@@ -13,6 +13,7 @@ NOW = 1_773_453_600_001
 """2026-03-14T02:00:00.001Z: an hour has just begun."""
 MIN = 60_000
 BROKER = "city"
+SHIPPED = shipped_types()
 
 
 AT_WILL = {
@@ -53,7 +54,7 @@ def plain(*, air: int = 3, water: int = 1, rules: list[dict[str, Any]] | None = 
     ]
     return {
         "version": 1,
-        "types": list(shipped_types().values()),
+        "types": [SHIPPED[name] for name in ("air-node", "water-probe")],
         "stations": stations,
         "routes": [[BROKER, "sensors/air/+", "air-node"], [BROKER, "sensors/water/+", "water-probe"]],
         "rules": SMOKE_RULES if rules is None else rules,

@@ -12,8 +12,9 @@ import pytest_asyncio
 from gateway.history.base import History
 from tests.contracts.history.backends import Backend, DuckDB, InfluxDB16, InfluxDB27StandIn, VictoriaMetricsWriteOnly
 
-ALL = ["duckdb", "influxdb-1.6", "influxdb-2.7-stand-in", "victoria-metrics-v2", "victoria-metrics-v1"]
-ANSWERING = ["duckdb", "influxdb-1.6"]
+SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("influxdb-1.6", "victoria-metrics-v2", "victoria-metrics-v1")]
+ALL = ["duckdb", "influxdb-2.7-stand-in", *SERVERS]
+ANSWERING = ["duckdb", *SERVERS[:1]]
 _numbers = itertools.count(1)
 
 

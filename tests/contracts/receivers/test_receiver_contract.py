@@ -116,8 +116,9 @@ async def _log(_: Path) -> AsyncIterator[Case]:
     await receiver.close()
 
 
-KINDS = {"webhook": _webhook, "mqtt": _mqtt, "log": _log, "apprise-json": _apprise_json, "apprise-mail": _apprise_mail}
-REMOTE = [kind for kind in KINDS if kind != "log"]
+KINDS = {"webhook": _webhook, "log": _log, "apprise-json": _apprise_json, "apprise-mail": _apprise_mail, "mqtt": _mqtt}
+ALL = [*list(KINDS)[:-1], pytest.param("mqtt", marks=pytest.mark.server)]
+REMOTE = [kind for kind in ALL if kind != "log"]
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ def _flat(text: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 async def test_delivers_firing_unknown_and_resolved_in_order(kind: str, tmp_path: Path) -> None:
     async with KINDS[kind](tmp_path) as case:
         for state in ("firing", "unknown", "resolved"):
@@ -157,7 +158,7 @@ async def test_delivers_firing_unknown_and_resolved_in_order(kind: str, tmp_path
         assert "RESOLVED" in resolved
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 async def test_a_drill_says_so(kind: str, tmp_path: Path) -> None:
     async with KINDS[kind](tmp_path) as case:
         await case.receiver.send(intent("firing", mode="exercise"))
@@ -185,7 +186,7 @@ async def test_an_outage_is_retryable_and_over_when_the_other_side_is_back(
         assert SECRET not in log_lines()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 async def test_hostile_names_are_text_and_nothing_else(kind: str, tmp_path: Path) -> None:
     """Values that look like format strings, escapes, header breaks or wildcards arrive as they are, or as blanks."""
     hostile = "{0.__class__} %s {station}\r\nX-Evil: 1\x00\\n +/#"
@@ -195,7 +196,7 @@ async def test_hostile_names_are_text_and_nothing_else(kind: str, tmp_path: Path
         assert "{0.__class__} %s {station}  X-Evil: 1 \\n +/#" in _flat(case.delivered()[0]).replace("\\\\n", "\\n")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 async def test_close_twice_is_harmless(kind: str, tmp_path: Path) -> None:
     async with KINDS[kind](tmp_path) as case:
         await case.receiver.send(intent("firing"))

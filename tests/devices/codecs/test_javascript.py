@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.codecs import CodecModel, Stopped, compile_codec
+from devices.codecs import CodecModel, Stopped, compile_codec, javascript, patiently
 from devices.codecs.javascript import CPU_SECONDS, MAX_BYTES
 from devices.device_type import parse
 from devices.loader import catalogue, shipped_types, with_codec
@@ -141,6 +141,20 @@ def test_bounds_stop_a_codec_and_say_so(body: str, says: str) -> None:
     assert isinstance(found, Stopped), "the outcome is not repeatable: the journal keeps it (semantics A2)"
     assert says in found.detail
     assert time.process_time() - begun < 10 * CPU_SECONDS
+
+
+@pytest.mark.parametrize("start", ["", "Array.prototype.odd = 1;"], ids=["reused context", "a context for each message"])
+def test_A2_what_was_read_once_is_read_again_on_a_slower_machine(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the limit is back afterwards."""
+    work = "var n = 0; for (var i = 0; i < 1e5; i++) n += i % 7; return {data: {n: n}}"  # some 7 ms
+    read = codec(f"{start} function decodeUplink(input) {{ if (input.bytes[0]) {{ {work} }} return {{data: {{n: 0}}}} }}")
+    before = read(b"\1", 1)
+    assert before == {"n": 299995}
+    monkeypatch.setattr(javascript, "CPU_SECONDS", 0.002)
+    assert isinstance(read(b"\1", 1), Stopped)
+    with patiently():
+        assert read(b"\1", 1) == before
+    assert isinstance(read(b"\1", 1), Stopped)
 
 
 def test_one_bad_message_stops_nothing_else() -> None:

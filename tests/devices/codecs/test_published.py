@@ -355,11 +355,14 @@ CASES: dict[str, Case] = {
 }
 
 
+SHIPPED = shipped_types()
+
+
 def codec_of(reads: str) -> Codec:
     if reads.endswith(".js"):
         source = (DATA / "codecs" / reads).read_text("utf-8")
         return compile_codec(CodecModel.model_validate({"javascript": {"file": reads, "source": source}}))
-    return compile_codec(CodecModel.model_validate(shipped_types()[reads]["codec"]))
+    return compile_codec(CodecModel.model_validate(SHIPPED[reads]["codec"]))
 
 
 CODECS = {reads: codec_of(reads) for reads in {case.reads for case in CASES.values()}}
@@ -429,7 +432,7 @@ def test_every_published_model_is_read_or_listed() -> None:
 
 def test_the_reference_page_names_every_type_and_every_model_that_waits_for_its_codec() -> None:
     page = (DATA.parents[1] / "docs" / "reference" / "device-types.md").read_text("utf-8")
-    for name, data in shipped_types().items():
+    for name, data in SHIPPED.items():
         if data["format"] == "lorawan":
             assert f"| `{name}` | {data['maker']} {data['product']} |" in page, name
     for stem in DROP_IN:

@@ -120,3 +120,12 @@ def test_64_kilobytes_cost_little(part: str) -> None:
     found = cheap(read, many, NOW)
     assert isinstance(found, list)
     assert len(found[0].pairs) <= MAX_VALUES + 3
+
+
+def test_values_that_occur_twice_count_too() -> None:
+    """Else one channel, said ten thousand times, would be read to the end (found by fuzzing)."""
+    found = decode(b"\1\x78\x05" * (MAX_VALUES + 1))
+    assert isinstance(found, dict)
+    assert found[f"byte {3 * MAX_VALUES + 1}"].reason is Reason.WRONG_SHAPE
+    assert len(found) == 2
+    assert len(decode(b"\1\x78\x05" * MAX_VALUES)) == 1

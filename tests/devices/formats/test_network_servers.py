@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devices.decoder import Decoded
@@ -202,6 +202,7 @@ VALID = [
 
 
 @given(body=BODY, heard=HEARD, time=TIMES, device=st.sampled_from([EUI, "", None]), port=st.sampled_from([1, None, 300, "2"]))
+@example(body={"t": None}, heard=[{}], time="", device=EUI, port=1)
 def test_the_fast_ways_read_what_the_general_way_reads(body: Any, heard: Any, time: Any, device: Any, port: Any) -> None:
     up = {"decoded_payload": body, "rx_metadata": heard, "received_at": time, "f_port": port}
     for form, message in (

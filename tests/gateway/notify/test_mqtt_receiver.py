@@ -19,7 +19,7 @@ TOPIC = "envgw/alerts/pm25-high/hai-chau"
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+async def broker(tmp_path: Path, real_server: None) -> AsyncIterator[Mosquitto]:
     server = Mosquitto(tmp_path)
     await server.start()
     yield server
@@ -88,6 +88,7 @@ async def test_the_connection_stays_and_comes_back_by_itself(broker: Mosquitto) 
     await mqtt.close()
 
 
+@pytest.mark.server
 async def test_a_wrong_password_is_red(tmp_path: Path) -> None:
     passwords = tmp_path / "passwords"
     passwords.write_text("gw:not-a-hash\n")
@@ -102,6 +103,7 @@ async def test_a_wrong_password_is_red(tmp_path: Path) -> None:
     assert "wrong-password" not in caught.value.reason
 
 
+@pytest.mark.server
 async def test_an_alert_that_the_broker_refuses_is_not_delivered(tmp_path: Path) -> None:
     """mosquitto answers PUBACK 0x87 where its ACL forbids the topic; aiomqtt alone would take that for success."""
     acl = tmp_path / "acl"
