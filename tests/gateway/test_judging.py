@@ -1,0 +1,127 @@
+"""Quality in the core: flags, revisions, neighbours, possible events, restarts (semantics D)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from gateway.core import Core, config_text
+from gateway.inputs import Input, Tick
+from gateway.outcomes import Outcomes
+from tests.tools.town import MIN, NOW, air, plain, started
+
+
+def town(*, apart: bool = True, **more: Any) -> Core:
+    """The town with the default tests, its stations ten kilometres from each other unless said otherwise."""
+    data = copy.deepcopy(plain(**more))
+    for number, station in enumerate(data["stations"]):
+        station["quality"] = {}
+        station["lat"] += 0.1 * number if apart else 0.001 * number
+    return started(data)
+
+
+def calm(count: int, station: int = 0) -> list[Input]:
+    return [air(station, NOW + n * MIN, pm25=20 + n % 3) for n in range(count)]
+
+
+def flags(out: Outcomes, station: str = "st-0") -> dict[int, int]:
+    """Time → flag of pm25, revisions applied in the order of the lines."""
+    found: dict[int, int] = {}
+    for line in out.lines:
+        if line.medium == "air" and line.station == station:
+            for value in line.values:
+                if value.parameter == "pm25":
+                    found[line.time_ms - NOW] = value.flag
+    return found
+
+
+def test_D2_a_doubted_reading_is_revised_in_the_history_when_three_confirm_it() -> None:
+    core = town()
+    core.step(calm(20))
+    out = core.step([air(0, NOW + (20 + n) * MIN, pm25=400 + n) for n in range(2)])
+    assert flags(out) == {20 * MIN: 3, 21 * MIN: 3}
+    out = core.step([air(0, NOW + 22 * MIN, pm25=402)])
+    assert flags(out) == {20 * MIN: 1, 21 * MIN: 1, 22 * MIN: 1}
+    revised = [line for line in out.lines if line.time_ms < NOW + 22 * MIN]
+    assert {(line.medium, line.station, line.device, line.area) for line in revised} == {("air", "st-0", "an-0", "hai-chau/part-0")}
+
+
+def test_a_revision_is_no_new_reading_in_the_accounting() -> None:
+    core = town()
+    core.step(calm(20))
+    before = core.state.readings
+    core.step([air(0, NOW + (20 + n) * MIN, pm25=400 + n) for n in range(3)])
+    assert core.state.readings == before + 3
+
+
+def test_D2_a_spike_does_not_alarm_and_smoke_does() -> None:
+    rule = {"id": "smoke", "name": {"en": "Smoke"}, "levels": {"warning": {"when": "pm25 > 100", "confirm": 2}}}
+    core = town(rules=[rule])
+    core.step(calm(20))
+    spikes = [air(0, NOW + (20 + n) * MIN, pm25=500 if n % 3 == 0 else 20 + n % 2) for n in range(20)]
+    assert [item for item in core.step(spikes).transitions if item.rule == "smoke"] == []
+    smoke = [air(0, NOW + (40 + n) * MIN, pm25=50 + 35 * n) for n in range(11)]
+    assert [item.state for item in core.step(smoke).transitions if item.rule == "smoke"] == ["firing"]
+
+
+def test_D2_a_neighbour_confirms_what_both_see() -> None:
+    core = town(apart=False)
+    core.step([item for pair in zip(calm(20), calm(20, 1), strict=True) for item in pair])
+    first = core.step([air(0, NOW + 20 * MIN, pm25=400)])
+    assert flags(first) == {20 * MIN: 3}
+    second = core.step([air(1, NOW + 20 * MIN + 1, pm25=380)])
+    assert flags(second, "st-0") == {20 * MIN: 1}
+    assert flags(second, "st-1") == {20 * MIN + 1: 1}
+
+
+def test_D2_stations_far_away_confirm_nothing() -> None:
+    core = town()
+    core.step([item for pair in zip(calm(20), calm(20, 1), strict=True) for item in pair])
+    core.step([air(0, NOW + 20 * MIN, pm25=400)])
+    assert flags(core.step([air(1, NOW + 20 * MIN + 1, pm25=380)]), "st-1") == {20 * MIN + 1: 3}
+
+
+def test_D2_what_is_doubted_for_15_minutes_is_told_once_and_ends() -> None:
+    stuck = town()
+    stuck.step([air(0, NOW + n * MIN, pm25=33.3) for n in range(60 * 4)])
+    stuck.step([air(0, NOW + (240 + n) * MIN, pm25=33.3) for n in range(2)])
+    open_ = stuck.devices["an-0"].event_since
+    assert open_ is not None
+    assert stuck.devices["an-0"].event_parameter == "pm25"
+    out = stuck.step([air(0, NOW + (250 + n) * MIN, pm25=33 + n % 4) for n in range(3)])
+    over = [item for item in out.transitions if item.kind == "possible-event"]
+    assert [(item.state, item.parameter, item.started_ms) for item in over] == [("resolved", "pm25", open_)]
+
+
+def test_a_type_or_station_may_say_what_is_normal() -> None:
+    data = copy.deepcopy(plain())
+    data["stations"][0]["quality"] = {"pm25": {"step": 1000, "flat": "off"}}
+    core = started(data)
+    core.step(calm(20))
+    assert flags(core.step([air(0, NOW + 20 * MIN, pm25=900)])) == {20 * MIN: 1}
+
+
+def test_any_cutting_and_a_restart_give_the_same_flags_and_state() -> None:
+    inputs = calm(40) + [air(0, NOW + (40 + n) * MIN, pm25=(22, 300, 310, 305, 21, 800, 20)[n % 7]) for n in range(60)]
+    inputs.append(Tick(NOW + 200 * MIN))
+    whole = town()
+    expected = whole.step(inputs)
+    pieces = town()
+    text = config_text({**copy.deepcopy(plain()), "stations": _stations(apart=True)})
+    lines = []
+    for at in range(0, len(inputs), 7):
+        lines += pieces.step(inputs[at : at + 7]).lines
+        other = Core()
+        other.restore(pieces.encode_globals(), iter([(name, pieces.encode_unit(name) or b"") for name in pieces.units()]), text)
+        assert other.export() == pieces.export()
+        pieces = other
+    assert pieces.export() == whole.export()
+    assert lines == expected.lines
+
+
+def _stations(*, apart: bool) -> list[dict[str, Any]]:
+    stations = copy.deepcopy(plain()["stations"])
+    for number, station in enumerate(stations):
+        station["quality"] = {}
+        station["lat"] += 0.1 * number if apart else 0.001 * number
+    return list(stations)
