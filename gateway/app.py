@@ -119,7 +119,8 @@ class Gateway:
         self.metrics = Metrics()
         self.events = EventHub(
             buffer=settings.api.event_buffer,
-            units={name: parameter.unit for name, parameter in loader.catalogue().items()},
+            units={name: item.unit for name, item in loader.catalogue().items()}
+            | {name: item.unit for name, item in loader.derived_table().items()},
             start_ms=self.clock.now_ms(),
         )
         self.reloader = Reloader(self, reader)
@@ -431,7 +432,8 @@ def describer(config: CoreConfig, timezone: str) -> Describer:
         parameters={
             name: ParameterText({str(key): text for key, text in item.name.items()}, item.display)
             for name, item in loader.catalogue().items()
-        },
+        }
+        | {name: ParameterText(dict(item.name), "" if item.unit == "1" else item.display) for name, item in loader.derived_table().items()},
         timezone=timezone,
     )
 

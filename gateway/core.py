@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 import xxhash
 
+from devices import loader
 from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
 from devices.registry import DEFAULT_ZONE
@@ -286,8 +287,8 @@ class Core:
                 self.devices[name] = DeviceState(id=name, clock=DeviceClock(), counts=Counts(), alive_s=alive, source=source)
 
     def unit(self, parameter: str) -> str:
-        """Canonical unit of a parameter, UCUM; empty if the catalogue lacks it."""
-        known = self.interpreter.catalogue.get(parameter)
+        """Canonical unit of a parameter or of what is derived, UCUM; empty if neither table has it."""
+        known = self.interpreter.catalogue.get(parameter) or loader.derived_table().get(parameter)
         return known.unit if known else ""
 
     def units(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 import httpx
 import orjson
 
-from devices.loader import catalogue
+from devices.loader import catalogue, derived_table
 from devices.problems import did_you_mean
 from devices.times import parse_instant as read_instant
 from gateway.api.times import parse_instant
@@ -30,12 +30,12 @@ async def write(
     out: BinaryIO,
 ) -> int:
     """Write the answer to `out`; returns the number of rows. Raises EnvgwError."""
-    known = catalogue()
+    units = {name: entry.unit for name, entry in catalogue().items()} | {name: entry.unit for name, entry in derived_table().items()}
     for name in parameters or ():
-        if name not in known:
-            raise EnvgwError(f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}")
+        if name not in units:
+            raise EnvgwError(f"no parameter {name!r} in the catalogue, nor among what is derived{did_you_mean(name, units)}")
     rows = _rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
-    return await write_answer(rows, cast(Format, form), out, lambda name: known[name].unit if name in known else "")
+    return await write_answer(rows, cast(Format, form), out, lambda name: units.get(name, ""))
 
 
 async def _rows(

@@ -19,6 +19,17 @@ class RefusedLine(NamedTuple):
     reason: str
 
 
+def is_asked(medium: str, parameters: Sequence[str] | None) -> bool:
+    """Whether a query for these parameters (None: all readings) looks into this measurement.
+
+    Readings are what sensors said; indices and derived averages are given when they are asked for by name. Hourly and daily
+    summaries, alerts and the gateway's accounting are no readings.
+    """
+    if medium in ("alert", "gateway") or medium.endswith(("_1h", "_1d")):
+        return False
+    return medium != "index" or parameters is not None
+
+
 class StoredReading(NamedTuple):
     """One row of an answer to a query. Times are ms since the epoch, UTC."""
 
@@ -46,7 +57,7 @@ class History(Protocol):
         ...
 
     def query(self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredReading]:
-        """Readings with since < time <= until, ordered by station, device, parameter, time; constant memory.
+        """Readings (see `is_asked`) with since < time <= until, ordered by station, device, parameter, time; constant memory.
 
         Only the newest revision of each (station, device, medium, parameter, time). Raises `errors.DeliveryError`.
         """

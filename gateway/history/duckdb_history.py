@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 _FETCH = 2_000
 """Rows handed from the query's thread to the event loop at once (about 1 ms)."""
 
+# Which measurements: `gateway.history.base.is_asked`.
 _QUERY = """
 WITH wanted AS (
     SELECT id, station, device, area, medium, parameter, dense_rank() OVER (ORDER BY station, device, parameter) AS place
     FROM series WHERE ($station IS NULL OR station = $station) AND ($parameters IS NULL OR list_contains($parameters, parameter))
+    AND medium NOT IN ('alert', 'gateway') AND right(medium, 3) NOT IN ('_1h', '_1d') AND (medium <> 'index' OR $parameters IS NOT NULL)
 )
 SELECT time_ms, station, device, area, medium, parameter, value, flag
 FROM (SELECT place, id, time_ms, medium AS kind, revision, value, flag FROM reading JOIN wanted ON id = series

@@ -17,7 +17,7 @@ import orjson
 
 from devices.reading import Flag
 from gateway.errors import Permanent, Retryable
-from gateway.history.base import StoredReading
+from gateway.history.base import StoredReading, is_asked
 from gateway.history.influx_http import InfluxHttp
 from gateway.history.line_protocol import NO_AREA
 from gateway.settings import HistorySection
@@ -25,7 +25,6 @@ from gateway.settings import HistorySection
 PAGE = 10_000
 """Most points asked for at once."""
 _MOST_BYTES = 64 * 1024**2
-_NOT_READINGS = ("index", "alert", "gateway")
 _FIRST_MS, _LAST_MS = -9_223_372_036_854, 9_223_372_036_854
 _QC = "_qc"
 
@@ -93,7 +92,7 @@ class InfluxReader:
                     f"{self._http.where} does not answer InfluxQL (VictoriaMetrics takes readings but gives none back this way): "
                     f"query another history than {self._name!r}"
                 )
-            if series.name in _NOT_READINGS or series.name.endswith(("_1h", "_1d")):
+            if not is_asked(series.name, parameters):
                 continue
             fields = {str(row[0]) for row in series.values}
             found = [field[: -len(_QC)] for field in fields if field.endswith(_QC)]

@@ -305,3 +305,22 @@ def test_a_large_answer_is_sorted_on_disk_within_the_memory_limit(tmp_path: Path
     rows, peak_mb = map(int, done.stdout.split())
     assert rows == 3_000_000
     assert peak_mb < 250
+
+
+async def test_indices_are_given_by_name_and_summaries_not_at_all(tmp_path: Path) -> None:
+    history = DuckDBHistory(HistorySection(name="local", kind="duckdb"), tmp_path)
+    lines = [
+        Line("air", "st-1", "an-1", "hai-chau", 1_000, (Value("pm25", 10.0, 1),)),
+        Line("air_1h", "st-1", "an-1", "hai-chau", 1_000, (Value("pm25", 11.0, 1),), (("pm25_min", 1.0),)),
+        Line("index", "st-1", "st-1", "hai-chau", 1_000, (Value("vn_aqi", 42.0, 1), Value("pm25_1h", 11.0, 1)), (("final", 0.0),)),
+    ]
+    await history.write(lines, 1)
+
+    async def asked(parameters: list[str] | None) -> list[tuple[str, float | None]]:
+        found = history.query(station=None, parameters=parameters, since_ms=0, until_ms=2_000)
+        return [(row.parameter, row.value) async for row in found]
+
+    assert await asked(None) == [("pm25", 10.0)]
+    assert await asked(["pm25"]) == [("pm25", 10.0)]
+    assert await asked(["vn_aqi", "pm25_1h"]) == [("pm25_1h", 11.0), ("vn_aqi", 42.0)]
+    await history.close()
