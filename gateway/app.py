@@ -433,7 +433,10 @@ def describer(config: CoreConfig, timezone: str) -> Describer:
             name: ParameterText({str(key): text for key, text in item.name.items()}, item.display)
             for name, item in loader.catalogue().items()
         }
-        | {name: ParameterText(dict(item.name), "" if item.unit == "1" else item.display) for name, item in loader.derived_table().items()},
+        | {
+            name: ParameterText({str(key): text for key, text in item.name.items()}, "" if item.unit == "1" else item.display)
+            for name, item in loader.derived_table().items()
+        },
         timezone=timezone,
     )
 
