@@ -64,7 +64,7 @@ def stamp(clock: DeviceClock, device_ms: int | None, received_ms: int, interval_
     """
     if device_ms is None:
         clock.last_received_ms = received_ms
-        at = _receipt(clock, received_ms)
+        at = receipt(clock, received_ms)
         return Stamp(at, at, False, False)
     offset = received_ms - device_ms
     began = ended = False
@@ -77,9 +77,9 @@ def stamp(clock: DeviceClock, device_ms: int | None, received_ms: int, interval_
     if -window.ahead_ms <= offset and (window.past_ms is None or offset <= window.past_ms):
         if not clock.fault:
             return Stamp(device_ms, device_ms, began, ended)
-        return Stamp(device_ms, _receipt(clock, received_ms), began, ended)
+        return Stamp(device_ms, receipt(clock, received_ms), began, ended)
     clock.refused += 1
-    at = _receipt(clock, received_ms)
+    at = receipt(clock, received_ms)
     return Stamp(at, at if clock.fault else None, began, ended)
 
 
@@ -90,7 +90,8 @@ def shift(clock: DeviceClock, delta_ms: int) -> None:
     clock.run = 0
 
 
-def _receipt(clock: DeviceClock, received_ms: int) -> int:
+def receipt(clock: DeviceClock, received_ms: int) -> int:
+    """The next receipt stamp of this device: no two of its messages get the same (C2)."""
     clock.last_stamp_ms = max(received_ms, clock.last_stamp_ms + 1)
     return clock.last_stamp_ms
 

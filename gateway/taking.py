@@ -25,7 +25,7 @@ from devices.accumulation import Mark, accumulate
 from devices.codecs import Stopped
 from devices.interpret import Controlled, Interpreted, Outcome
 from devices.rejection import Reason, Rejection
-from devices.timing import stamp
+from devices.timing import receipt, stamp
 from gateway.inputs import Message, Replayed
 from gateway.outcomes import Outcomes, Rejected
 from gateway.state import Counts, DeviceState, FormatState, SilenceClock
@@ -226,11 +226,14 @@ class Taking:
     def _reject(self, index: int, message: Message, rejection: Rejection, out: Outcomes) -> None:
         rejected = self._core.state.rejected
         self._counts(rejection.device).rejected += 1
+        # Its receipt stamp is taken now: when it is replayed after a mend, no neighbour of the same millisecond has it too (C2).
+        speaker = self._core.devices.get(rejection.device or "")
+        received_ms = message.received_ms if speaker is None else receipt(speaker.clock, message.received_ms)
         rejected[rejection.reason.value] = rejected.get(rejection.reason.value, 0) + 1
         out.rejections.append(
             Rejected(
                 index=index,
-                received_ms=message.received_ms,
+                received_ms=received_ms,
                 source=message.source,
                 topic=message.topic,
                 payload=message.payload,

@@ -146,6 +146,18 @@ def test_B3_shed_messages_are_counted() -> None:
     assert totals(core) == (0, 0, 0, 5)
 
 
+def test_C2_a_replayed_message_takes_no_neighbours_instant() -> None:
+    """Two messages without time in one millisecond, one of them refused: after the mend both are in the history."""
+    for order in (("x", 11.0), (11.0, "x")):
+        core = started()
+        out = run(core, *(air(0, NOW, timed=False, pm25=value) for value in order))
+        (rejected,) = out.rejections
+        (line,) = out.lines
+        mended = air(0, rejected.received_ms, timed=False, pm25=22.0)
+        (again,) = run(core, Replayed(NOW + MIN, 1, rejected.reason, rejected.device, mended)).lines
+        assert again.time_ms != line.time_ms
+
+
 def test_B4_replay_moves_rejected_to_stored() -> None:
     core = started(plain(air=1))
     out = run(core, air(7, NOW, pm25=5))
