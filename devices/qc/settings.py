@@ -95,14 +95,17 @@ def parse_defaults(data: Mapping[str, Any]) -> Defaults:
 
 def plan(parameter: Parameter, interval_ms: int, defaults: Defaults, said: Sequence[SeriesModel] = ()) -> Plan:
     """What the layers `said` (weakest first: type, station) make of the defaults."""
-    layers = (defaults.default, *((defaults.parameters[parameter.id],) if parameter.id in defaults.parameters else ()), *said)
-    return _plan(parameter.id, parameter.rate, parameter.circular, parameter.per == "h", parameter.medium, interval_ms, layers)
+    shipped = (defaults.default, *((defaults.parameters[parameter.id],) if parameter.id in defaults.parameters else ()))
+    return _plan(
+        parameter.id, parameter.rate, parameter.circular, parameter.per == "h", parameter.medium, interval_ms, shipped, tuple(said)
+    )
 
 
 @lru_cache(maxsize=4096)
 def _plan(
-    parameter: str, rate: float | None, circular: bool, summed: bool, medium: str, interval_ms: int, layers: tuple[SeriesModel, ...]
-) -> Plan:
+    parameter: str, rate: float | None, circular: bool, summed: bool, medium: str, interval_ms: int,
+    shipped: tuple[SeriesModel, ...], said: tuple[SeriesModel, ...],
+) -> Plan:  # fmt: skip
     inf = float("inf")
     # The device's own health (battery, signal) may do what it likes: it has no rate, and stands still for days.
     step = inf if rate is None or medium == "device" else rate * min(1.0, max(LEAST_OF_RATE, interval_ms / HOUR_MS))
@@ -111,10 +114,15 @@ def _plan(
     fail: int | None = None
     rest: frozenset[float] = frozenset()
     learn = True
-    for layer in layers:
+    for number, layer in enumerate((*shipped, *said)):
         given = layer.model_fields_set
         if "step" in given:
-            step = inf if layer.step is None else layer.step
+            if layer.step is None:
+                step = inf
+            elif number < len(shipped) and rate is not None:
+                step = max(step, layer.step)  # a shipped limit is of raw samples: hourly means may do what their rate says
+            else:
+                step = layer.step
         if "spike" in given:
             spike = inf if layer.spike is None else layer.spike
         if "learn" in given:

@@ -66,3 +66,9 @@ def test_the_devices_own_health_is_not_judged() -> None:
 def test_nonsense_is_refused(said: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SeriesModel.model_validate(said)
+
+
+def test_D1_a_shipped_limit_of_raw_samples_does_not_narrow_hourly_means() -> None:
+    parameter = catalogue()["pm25"]
+    assert plan(parameter, MIN, quality_defaults()).step == 60
+    assert plan(parameter, HOUR, quality_defaults()).step == 150
