@@ -26,6 +26,10 @@ LATEST_MS = 253_402_300_799_999
 _WHOLE_INSTANT = 19
 """Characters of a date with a time to the second: shorter texts are looked at closely."""
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 9999
+_MOST_MINUTES = 1_000
+"""Remembered of each reader's past, for messages of one minute come together."""
+
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?\s*")
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
@@ -98,6 +102,8 @@ def time_reader(form: TimeFormat, zone: tzinfo | None) -> TimeReader:
     if form == "epoch_ms":
         return lambda raw: _epoch(raw, 1)
 
+    minutes: dict[str, int] = {}
+
     def auto(raw: Any) -> int | str:
         if raw.__class__ is int and 100_000_000_000 <= raw < 100_000_000_000_000:
             return raw  # milliseconds already
@@ -108,13 +114,26 @@ def time_reader(form: TimeFormat, zone: tzinfo | None) -> TimeReader:
             except ValueError:
                 pass
             else:
-                if moment.tzinfo is UTC and (seconds := moment.timestamp()) >= 0:
-                    return int(seconds * 1000 + 0.5)
+                if moment.tzinfo is UTC:
+                    minute_ms = minutes.get(raw[:16])
+                    if minute_ms is None:
+                        if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+                            return _iso(raw, zone)
+                        minute_ms = _remember_minute(minutes, moment, raw[:16])
+                    return minute_ms + moment.second * 1000 + (moment.microsecond + 500) // 1000
         if isinstance(raw, str) and not _EPOCH_TEXT.fullmatch(raw):
             return _iso(raw, zone)
         return _epoch(raw, None)
 
     return auto
+
+
+def _remember_minute(minutes: dict[str, int], moment: datetime, text: str) -> int:
+    """The minute's first ms. Its date and minute are all in the text's first 16 characters, however they are written."""
+    if len(minutes) >= _MOST_MINUTES:
+        minutes.clear()
+    found = minutes[text] = _to_ms(moment.replace(second=0, microsecond=0))
+    return found
 
 
 def _iso(text: str, zone: tzinfo | None) -> int | str:
