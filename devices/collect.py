@@ -30,8 +30,10 @@ values of the type's main medium, values of other media, refused fields, and fie
 of the main medium, what was read). A plain tuple, because one is made for each message.
 """
 
-Collect: TypeAlias = Callable[[Any, Found], None]
+Collect: TypeAlias = Callable[[dict[str, Any], Found], None]
 """(record's pairs or tree, where to append). Never raises."""
+Walk: TypeAlias = Callable[..., None]
+"""(object, where to append, the message if the object is only a part of it). Never raises."""
 
 _Spec: TypeAlias = tuple[bool, str, float, float, float, float, CompiledField]
 
@@ -51,7 +53,7 @@ def flat_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
             if spec is None:
                 continue
             main, parameter, factor, offset, low, high, _ = spec
-            if raw.__class__ is float or raw.__class__ is int:
+            if type(raw) is float or type(raw) is int:
                 value = raw * factor + offset
                 if low <= value <= high:
                     if main:
@@ -98,26 +100,28 @@ def settle_ranked(found: Found) -> None:
 class _Node:
     """What a type knows below one place of the message."""
 
-    __slots__ = ("names", "slots", "where")
+    __slots__ = ("names", "walk", "where")
 
     def __init__(self) -> None:
         self.names: dict[str, _Entry] = {}
-        self.slots: dict[str, _Slot] = {}
-        """The same, prepared for the walk."""
+        self.walk: Walk
+        """Over an object that stands here; there once `finish` was called."""
         self.where: dict[str, dict[str, _Node]] = {}
         """Arrays of objects: member → text → what is known of the first element whose member is that text."""
 
     def finish(self) -> None:
         """All paths are in: prepare the walk, here and below."""
+        slots: dict[str, _Slot] = {}
         for name, entry in self.names.items():
             spec = entry.spec
             plain = spec is not None and entry.joined is None and entry.node is None
-            self.slots[name] = (*spec[:6], entry) if plain and spec is not None else (False, "", 1.0, 0.0, inf, -inf, entry)
+            slots[name] = (*spec[:6], entry) if plain and spec is not None else (False, "", 1.0, 0.0, inf, -inf, entry)
             if entry.node is not None:
                 entry.node.finish()
         for table in self.where.values():
             for node in table.values():
                 node.finish()
+        self.walk = _walker(slots)
 
 
 class _Entry:
@@ -146,10 +150,12 @@ def tree_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
         if not _insert(root, steps, spec):
             others.append((paths.compile_path(field.key), spec))
     root.finish()
+    walk = root.walk
+    if not others:
+        return walk
 
-    def collect(tree: Any, found: Found) -> None:
-        if tree.__class__ is dict:
-            _walk(root.slots, tree, tree, found)
+    def collect(tree: dict[str, Any], found: Found, message: Any = None) -> None:
+        walk(tree, found)
         for find, spec in others:
             raw = find(tree)
             if raw is not paths.MISSING:
@@ -158,30 +164,40 @@ def tree_collector(fields: Iterable[CompiledField], medium: str) -> Collect:
     return collect
 
 
-def _walk(slots: Mapping[str, _Slot], here: dict[str, Any], message: Any, found: Found) -> None:
+def _walker(slots: Mapping[str, _Slot]) -> Walk:
+    """The walk over one object; `message` is the whole, where the object is not the whole itself."""
     get = slots.get
-    values = found[0]
-    for name, raw in here.items():
-        slot = get(name)
-        if slot is None:
-            continue
-        main, parameter, factor, offset, low, high, entry = slot
-        if raw.__class__ is float or raw.__class__ is int:
-            value = raw * factor + offset
-            if low <= value <= high:
-                if main:
-                    values.append(Value(parameter, value, GOOD))
-                else:
-                    found[1].append(Value(parameter, value, GOOD))
+
+    def walk(here: dict[str, Any], found: Found, message: Any = None) -> None:
+        values = found[0]
+        for name, raw in here.items():
+            slot = get(name)
+            if slot is None:
                 continue
-        spec, node = entry.spec, entry.node
-        if spec is not None and (entry.joined is None or entry.joined(message) is raw):
-            _settle(spec, raw, message, found)
-        if node is not None:
-            if raw.__class__ is dict:
-                _walk(node.slots, raw, message, found)
-            elif raw.__class__ is list and node.where:
-                _each(node, raw, message, found)
+            main, parameter, factor, offset, low, high, entry = slot
+            if type(raw) is float or type(raw) is int:
+                value = raw * factor + offset
+                if low <= value <= high:
+                    if main:
+                        values.append(Value(parameter, value, GOOD))
+                    else:
+                        found[1].append(Value(parameter, value, GOOD))
+                    continue
+            _go_on(entry, raw, here if message is None else message, found)
+
+    return walk
+
+
+def _go_on(entry: _Entry, raw: Any, message: Any, found: Found) -> None:
+    """A value that takes the slow way, or what lies below it."""
+    spec, node = entry.spec, entry.node
+    if spec is not None and (entry.joined is None or entry.joined(message) is raw):
+        _settle(spec, raw, message, found)
+    if node is not None:
+        if raw.__class__ is dict:
+            node.walk(raw, found, message)
+        elif raw.__class__ is list and node.where:
+            _each(node, raw, message, found)
 
 
 def _each(node: _Node, elements: list[Any], message: Any, found: Found) -> None:
@@ -196,7 +212,7 @@ def _each(node: _Node, elements: list[Any], message: Any, found: Found) -> None:
             below = None if said is None else table.get(said)
             if below is not None and said not in done:
                 done.add(said)
-                _walk(below.slots, element, message, found)
+                below.walk(element, found, message)
 
 
 def _as_text(said: object) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -334,18 +335,18 @@ def compile_records(
 def compile_uplinks(reading: Reading, quick: Quick, general: Decode) -> Decode:
     """For decoded uplinks of one network server, whose envelope says who and when: `quick` reads them, `general` all others."""
     collect, ranked, clock = reading.collect, reading.ranked, reading.clock
-    find_time, read_time = clock.find, clock.read
+    find_time, read_time, health_is_main = clock.find, clock.read, reading.health_is_main
     rssi, snr = (reading.health[name] for name in ("rssi", "snr"))
-    rssi_span = rssi.fast_span() if rssi.parameter not in reading.parameters else None
-    snr_span = snr.fast_span() if snr.parameter not in reading.parameters else None
+    rssi_name, snr_name = rssi.parameter, snr.parameter
+    has_rssi, has_snr = rssi.parameter not in reading.parameters, snr.parameter not in reading.parameters
+    rssi_low, rssi_high = rssi.fast_span() if has_rssi else (inf, -inf)
+    snr_low, snr_high = snr.fast_span() if has_snr else (inf, -inf)
 
     def decode(payload: bytes, levels: Levels, received_ms: int = 0, state: dict[str, object] = _STATELESS) -> Result:
         found_quickly = quick(payload)
         if found_quickly is None:
             return general(payload, levels, received_ms, state)
-        body, device, said, strength, ratio = found_quickly
-        if not device:
-            return general(payload, levels, received_ms, state)
+        body, device, said, strength, ratio, place = found_quickly
         values: list[Value] = []
         extra: list[Value] = []
         refused: list[RefusedField] = []
@@ -355,20 +356,27 @@ def compile_uplinks(reading: Reading, quick: Quick, general: Decode) -> Decode:
             settle_ranked(found)
         if not values and not extra:
             return _by(device, _nothing(body, refused))
-        about = values if reading.health_is_main else extra
-        if rssi_span is not None and strength is not None:
-            inside = rssi_span[0] <= strength <= rssi_span[1]
-            about.append(Value("rssi", strength + 0.0, GOOD if inside else rssi.spans.flag(strength)))
-        if snr_span is not None and ratio is not None:
-            inside = snr_span[0] <= ratio <= snr_span[1]
-            about.append(Value("snr", ratio + 0.0, GOOD if inside else snr.spans.flag(ratio)))
+        about = values if health_is_main else extra
+        if strength is not None and rssi_low <= strength <= rssi_high:
+            about.append(Value(rssi_name, strength + 0.0, GOOD))
+        elif strength is not None and has_rssi:
+            about.append(Value(rssi_name, strength + 0.0, rssi.spans.flag(strength)))
+        if ratio is not None and snr_low <= ratio <= snr_high:
+            about.append(Value(snr_name, ratio + 0.0, GOOD))
+        elif ratio is not None and has_snr:
+            about.append(Value(snr_name, ratio + 0.0, snr.spans.flag(ratio)))
         if find_time is not None or said.__class__ is not str:
-            return Decoded(device, reading.time(body, said, refused), values, extra, refused)
-        instant = read_time(said)
-        if isinstance(instant, int):
-            return Decoded(device, instant, values, extra, refused)
-        refused.append(RefusedField("time", Reason.BAD_TIME, str(instant)))
-        return Decoded(device, None, values, extra, refused)
+            time_ms = reading.time(body, said, refused)
+        else:
+            instant = read_time(said)
+            if instant.__class__ is int:
+                time_ms = instant
+            else:
+                time_ms = None
+                refused.append(RefusedField("time", Reason.BAD_TIME, instant))  # type: ignore[arg-type]
+        if place is None:
+            return Decoded(device, time_ms, values, extra, refused)
+        return Decoded(device, time_ms, values, extra, refused, reading.place(body, place))
 
     return decode
 

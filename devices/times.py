@@ -23,6 +23,13 @@ _fromisoformat = datetime.fromisoformat
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999: times beyond it, and before 1970, are not times."""
 
+_WHOLE_INSTANT = 19
+"""Characters of a date with a time to the second: shorter texts are looked at closely."""
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 9999
+_MOST_MINUTES = 1_000
+"""Remembered of each reader's past, for messages of one minute come together."""
+
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)?\s*")
 _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
@@ -95,22 +102,38 @@ def time_reader(form: TimeFormat, zone: tzinfo | None) -> TimeReader:
     if form == "epoch_ms":
         return lambda raw: _epoch(raw, 1)
 
-    def auto(raw: object) -> int | str:
+    minutes: dict[str, int] = {}
+
+    def auto(raw: Any) -> int | str:
         if raw.__class__ is int and 100_000_000_000 <= raw < 100_000_000_000_000:
             return raw  # milliseconds already
-        # The fast way for `2026-03-14T02:00:00Z`; every other text, and every doubt, takes the way below.
-        if isinstance(raw, str) and raw[4:5] == "-" and raw[10:11] == "T" and raw[16:17] == ":":
+        # The fast way for `2026-03-14T02:00:00Z`, whatever its fraction; every other text, and every doubt, takes the way below.
+        if raw.__class__ is str and len(raw) >= _WHOLE_INSTANT:
             try:
                 moment = _fromisoformat(raw)
             except ValueError:
-                return _unusual_iso(raw, zone)
-            if moment.tzinfo is UTC and moment.year >= 1970:
-                return int(moment.timestamp() * 1000 + 0.5)
+                pass
+            else:
+                if moment.tzinfo is UTC:
+                    minute_ms = minutes.get(raw[:16])
+                    if minute_ms is None:
+                        if not _FIRST_YEAR <= moment.year < _LAST_YEAR:
+                            return _iso(raw, zone)
+                        minute_ms = _remember_minute(minutes, moment, raw[:16])
+                    return minute_ms + moment.second * 1000 + (moment.microsecond + 500) // 1000
         if isinstance(raw, str) and not _EPOCH_TEXT.fullmatch(raw):
             return _iso(raw, zone)
         return _epoch(raw, None)
 
     return auto
+
+
+def _remember_minute(minutes: dict[str, int], moment: datetime, text: str) -> int:
+    """The minute's first ms. Its date and minute are all in the text's first 16 characters, however they are written."""
+    if len(minutes) >= _MOST_MINUTES:
+        minutes.clear()
+    found = minutes[text] = _to_ms(moment.replace(second=0, microsecond=0))
+    return found
 
 
 def _iso(text: str, zone: tzinfo | None) -> int | str:
@@ -119,7 +142,7 @@ def _iso(text: str, zone: tzinfo | None) -> int | str:
     except ValueError:
         return _unusual_iso(text, zone)
     # A date alone would be taken for midnight, and fromisoformat reads week dates and any separator: refused.
-    if len(text) < 19 and not _DATE_AND_TIME.match(text):
+    if len(text) < _WHOLE_INSTANT and not _DATE_AND_TIME.match(text):
         return _no_time(text)
     if moment.tzinfo is None:
         if zone is None:

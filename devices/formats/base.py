@@ -27,8 +27,14 @@ __all__ = ["Context", "Control", "Format", "Pairs", "Reader", "Record", "RecordR
 
 Reader: TypeAlias = Callable[[bytes], Pairs | Rejection]
 
-Quick: TypeAlias = Callable[[bytes], tuple[dict[str, Any], str | None, str | int | None, float | None, float | None] | None]
-"""One uplink → (decoded object, device, time, rssi, snr), or None for whatever is not the commonest case."""
+Place: TypeAlias = tuple[float | None, float | None]
+"""Latitude and longitude as the message has them."""
+
+Uplink: TypeAlias = tuple[dict[str, Any], str, str | None, float | None, float | None, Place | None]
+"""Decoded object (not empty), device (not empty), time, rssi and snr of the best reception, place."""
+
+Quick: TypeAlias = Callable[[bytes], Uplink | None]
+"""One decoded uplink, or None for whatever is not the commonest case."""
 
 StateKey: TypeAlias = Callable[[tuple[str, ...]], str | None]
 """Topic levels → the name under which the format's state for this speaker is kept; None: this topic has none."""

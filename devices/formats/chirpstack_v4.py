@@ -14,16 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import orjson
 
 from devices.formats import envelope as env
-from devices.formats.base import Context, Control, Format, Record, RecordReader
-from devices.formats.json_text import parse, parse_object
+from devices.formats.base import Context, Control, Format, Record, RecordReader, Uplink
+from devices.formats.json_text import NOT_SHALLOW, no_key_twice, parse_object, shallow_object
 from devices.rejection import Reason, Rejection
 
-
-class _Reception(msgspec.Struct, gc=False):
-    rssi: float | None = None
-    snr: float | None = None
+_dumps = orjson.dumps
 
 
 class _Device(msgspec.Struct, gc=False):
@@ -36,7 +34,7 @@ class _Event(msgspec.Struct, gc=False):
     data: str | None = None
     fPort: int | None = None  # noqa: N815
     time: str | None = None
-    rxInfo: tuple[_Reception, ...] = ()  # noqa: N815
+    rxInfo: tuple[env.Reception, ...] = ()  # noqa: N815
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -71,24 +69,21 @@ def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection
     return env.uplink(device=event.deviceInfo.devEui or None, time=event.time or None, raw=raw, port=port, decoded=decoded, health=health)
 
 
-def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None, float | None, float | None] | None:
-    """An uplink that is decoded and heard by a gateway: what `read` gives of it, without a record."""
+def quick(payload: bytes) -> Uplink | None:
+    """An uplink that is decoded: what `read` gives of it, without a record."""
     try:
         event = _decode(payload)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        decoded = shallow_object(event.object)
+        again = _dumps(decoded)
+    except NOT_SHALLOW:
         return None
-    heard = event.rxInfo
-    decoded = parse(bytes(event.object))
-    if decoded.__class__ is not dict or not decoded or not heard:
+    device, heard, raw = event.deviceInfo.devEui, event.rxInfo, bytes(event.object)
+    if not decoded or not device or (again != raw and not no_key_twice(raw, again)):
         return None
-    best = heard[0]
-    if len(heard) > 1:
-        for each in heard:
-            if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
-                best = each
-        if best.rssi is None:
-            return None
-    return decoded, event.deviceInfo.devEui, event.time or None, best.rssi, best.snr
+    if not heard:
+        return decoded, device, event.time or None, None, None, None
+    best = heard[0] if len(heard) == 1 else env.loudest(heard)
+    return None if best is None else (decoded, device, event.time or None, best.rssi, best.snr, None)
 
 
 def from_tree(tree: Any) -> list[Record] | Control | Rejection:

@@ -7,8 +7,10 @@ inside is checked as any JSON is), and a member that is not as expected is left 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from devices.formats.numbers import parse_number
 from devices.formats.record import Control, Pairs, Record
@@ -53,6 +55,22 @@ def radio(receptions: Iterable[tuple[float | None, float | None]]) -> dict[str, 
     return {name: value for name, value in zip(("rssi", "snr"), best, strict=True) if value is not None}
 
 
+class Reception(msgspec.Struct, gc=False):
+    """How one gateway heard it, for typed readers: one that says it otherwise is left to the forgiving ones."""
+
+    rssi: float | None = None
+    snr: float | None = None
+
+
+def loudest(heard: Sequence[Reception]) -> Reception | None:
+    """What `radio` takes of several; None where that cannot be told by rssi alone."""
+    best = heard[0]
+    for each in heard:
+        if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
+            best = each
+    return best if best.rssi is not None else None
+
+
 def receptions(gateways: Any, rssi: str, snr: str) -> list[tuple[float | None, float | None]]:
     """(rssi, snr) of each entry of a list of gateways."""
     if gateways.__class__ is not list:
@@ -62,8 +80,12 @@ def receptions(gateways: Any, rssi: str, snr: str) -> list[tuple[float | None, f
 
 def position(place: Any) -> tuple[float | None, float | None]:
     """`{latitude, longitude}`; a place at exactly 0, 0 is how servers say that they know none."""
-    found = number(member(place, "latitude")), number(member(place, "longitude"))
-    return (None, None) if found == (0.0, 0.0) else found
+    return known_place(number(member(place, "latitude")), number(member(place, "longitude")))
+
+
+def known_place(latitude: float | None, longitude: float | None) -> tuple[float | None, float | None]:
+    """Nothing for exactly 0, 0."""
+    return (None, None) if latitude == longitude == 0 else (latitude, longitude)
 
 
 def from_base64(encoded: Any) -> bytes | Rejection | None:

@@ -11,31 +11,32 @@ from typing import Any
 import orjson
 
 from devices.formats.base import Format, Pairs
-from devices.formats.json_text import examined, second_opinion, wrong_shape
+from devices.formats.json_text import NOT_SHALLOW, examined, no_key_twice, second_opinion, shallow_object, wrong_shape
 from devices.rejection import Rejection
 
-_loads = orjson.loads
+_dumps = orjson.dumps
 
 
 def read(payload: bytes) -> Pairs | Rejection:
     """The members of the object, in its order, or why there are none (see `json_text`). Never raises."""
     try:
-        members: Any = _loads(payload)
+        members = shallow_object(payload)
+        again = _dumps(members)
+    except NOT_SHALLOW:
+        return _read_any(payload)
+    if again == payload or no_key_twice(payload, again):
+        return members
+    found: Pairs | Rejection = examined(payload, members)
+    return found
+
+
+def _read_any(payload: bytes) -> Pairs | Rejection:
+    try:
+        members: Any = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
         members = second_opinion(payload, str(error), "one JSON object")
         return wrong_shape(payload, members) if members.__class__ is list else members
-    if members.__class__ is not dict:
-        return wrong_shape(payload, members)
-    # Cheap proof that no key occurs twice: each member has a colon, and orjson keeps the last of two equal keys. So as many
-    # colons as kept members mean one of each, no colon inside a text, and nothing nested but empty objects.
-    if payload.count(b":") == len(members) and b"[" not in payload:
-        return members
-    # The same by quotation marks, for texts with colons (times): every key and every text value takes two of them, so more
-    # marks than the kept members account for mean a second key, an escaped mark or nesting.
-    texts = list(map(type, members.values())).count(str)
-    if payload.count(b'"') != 2 * (len(members) + texts) or payload.find(b"[") > 0 or payload.find(b"{", 1) > 0:
-        return examined(payload, members)  # type: ignore[no-any-return]
-    return members
+    return examined(payload, members) if members.__class__ is dict else wrong_shape(payload, members)
 
 
 FORMAT = Format("flat-json", read)

@@ -1,16 +1,20 @@
 """JSON bytes → the parsed value, or why there is none: what all JSON formats share.
 
-orjson reads what is in order; the standard library's parser, which is slower but says more, is asked only about a message
-that orjson refuses or that may name a key twice.
+Nearly every message is in order and shallow: msgspec reads such into a type that allows no deeper nesting, and orjson writes the
+tree again, which proves that no key was there twice. Whatever that way does not take goes to orjson, and what orjson refuses,
+or what may name a key twice, to the standard library's parser, which is slower but says more. All three read what they take alike.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from itertools import accumulate
+from types import GenericAlias
 from typing import Any, NoReturn
 
+import msgspec
 import orjson
 
 from devices.formats.limits import MAX_DEPTH
@@ -19,23 +23,56 @@ from devices.rejection import Reason, Rejection
 _loads, _dumps = orjson.loads, orjson.dumps
 _SHAPES = {list: "an array", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
 
+_SHALLOW_DEPTH = 6
+"""Levels of nesting that the quick way takes, the message itself counted: what network servers' envelopes have. Far below MAX_DEPTH,
+since msgspec's type has twice as many parts for each level."""
+
+
+def _nested(levels: int) -> Any:
+    """Any JSON value of at most `levels` levels of nesting, as a type."""
+    value: Any = float | int | str | bool | None
+    for _ in range(levels):
+        value = GenericAlias(dict, (str, value)) | GenericAlias(list, value) | float | int | str | bool | None
+    return value
+
+
+_INSIDE = _nested(_SHALLOW_DEPTH - 1)
+shallow_object: Callable[[bytes | msgspec.Raw], dict[str, Any]] = msgspec.json.Decoder(GenericAlias(dict, (str, _INSIDE))).decode
+"""An object of little depth. Raises one of NOT_SHALLOW for whatever is none, or is no JSON at all, or holds a number out of bounds."""
+_shallow = msgspec.json.Decoder(GenericAlias(dict, (str, _INSIDE)) | GenericAlias(list, _INSIDE)).decode
+NOT_SHALLOW = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, orjson.JSONEncodeError)
+"""JSONEncodeError: of writing the tree again, where an integer has more than 64 bits."""
+
 
 def parse(payload: bytes) -> Any:
     """An object or array, or a Rejection (empty, invalid-utf8, not-json, too-deep, duplicate-key, wrong-shape). Never raises."""
+    try:
+        tree = _shallow(payload)
+        again = _dumps(tree)
+    except NOT_SHALLOW:
+        return _parse_any(payload)
+    if again == payload or no_key_twice(payload, again):
+        return tree
+    return examined(payload, tree)
+
+
+def no_key_twice(payload: bytes, again: bytes) -> bool:
+    """Cheap proof that no key occurs twice: `again`, the tree written anew, has the quotation marks of its keys and texts, and parsers
+    keep the last of two equal keys. (An escaped quotation mark is written as one; as a code it would gain one.)"""
+    return payload.count(b'"') == again.count(b'"') and b"\\u0022" not in payload
+
+
+def _parse_any(payload: bytes) -> Any:
     try:
         tree = _loads(payload)
     except orjson.JSONDecodeError as error:
         return second_opinion(payload, str(error))
     if tree.__class__ is not dict and tree.__class__ is not list:
         return wrong_shape(payload, tree, "one JSON object or array")
-    if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH and (deep := too_deep(payload)) is not None:
+    if (deep := too_deep(payload)) is not None:
         return deep
-    # Cheap proof that no key occurs twice: written again, a tree has the quotation marks of its keys and texts, and orjson
-    # keeps the last of two equal keys. (An escaped quotation mark is written as one; as a code it would gain one.)
     again = _dumps(tree)
-    if again != payload and (payload.count(b'"') != again.count(b'"') or b"\\u0022" in payload):
-        return examined(payload, tree)
-    return tree
+    return tree if no_key_twice(payload, again) else examined(payload, tree)
 
 
 def parse_object(payload: bytes) -> Any:

@@ -13,13 +13,14 @@ again as a tree, forgivingly.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import orjson
 
 from devices.formats import envelope as env
-from devices.formats.base import Context, Control, Format, Record, RecordReader
-from devices.formats.json_text import parse, parse_object
+from devices.formats.base import Context, Control, Format, Record, RecordReader, Uplink
+from devices.formats.json_text import NOT_SHALLOW, no_key_twice, parse_object, shallow_object
 from devices.rejection import Reason, Rejection
 
 _CONTROLS = (
@@ -35,19 +36,21 @@ _CONTROLS = (
     "uplink_normalized",
 )
 
+_dumps = orjson.dumps
 
-class _Reception(msgspec.Struct, gc=False):
-    rssi: float | None = None
-    snr: float | None = None
+
+class _Place(msgspec.Struct, gc=False):
+    latitude: float
+    longitude: float
 
 
 class _Uplink(msgspec.Struct, gc=False):
     decoded_payload: msgspec.Raw
-    f_port: int | None = None
+    f_port: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     frm_payload: str | None = None
-    rx_metadata: tuple[_Reception, ...] = ()
+    rx_metadata: tuple[env.Reception, ...] = ()
     received_at: str | None = None
-    locations: msgspec.Raw | None = None
+    locations: dict[str, _Place] = {}
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -77,9 +80,6 @@ def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection
         tree = parse_object(payload)
         return tree if isinstance(tree, Rejection) else from_tree(tree)
     up = message.uplink_message
-    if up.locations is not None or not 0 <= (up.f_port or 0) <= 255:
-        tree = parse_object(payload)
-        return tree if isinstance(tree, Rejection) else from_tree(tree)
     decoded = parse_object(bytes(up.decoded_payload))
     if isinstance(decoded, Rejection):
         if decoded.reason is not Reason.WRONG_SHAPE:
@@ -92,34 +92,41 @@ def read(payload: bytes, context: Context) -> list[Record] | Control | Rejection
         health = env.radio((each.rssi, each.snr) for each in heard)
     ids = message.end_device_ids
     raw = env.from_base64(up.frm_payload)
-    time = up.received_at or message.received_at or None
+    device, time = ids.dev_eui or ids.device_id or None, up.received_at or message.received_at or None
+    place = _place(up) if up.locations else (None, None)
     if decoded and not isinstance(raw, Rejection):
-        return [Record(decoded, ids.dev_eui or ids.device_id or None, time, raw, up.f_port, health)]
-    return env.uplink(device=ids.dev_eui or ids.device_id or None, time=time, raw=raw, port=up.f_port, decoded=decoded, health=health)
+        return [Record(decoded, device, time, raw, up.f_port, health, *place)]
+    return env.uplink(device=device, time=time, raw=raw, port=up.f_port, decoded=decoded, health=health, place=place)
 
 
-def quick(payload: bytes) -> tuple[dict[str, Any], str | None, str | int | None, float | None, float | None] | None:
-    """An uplink that is decoded, heard by one gateway, and has no place: what `read` gives of it, without a record."""
+def _place(up: _Uplink) -> tuple[float | None, float | None]:
+    known = up.locations
+    where = known.get("user") or known.get("frm-payload") or next(iter(known.values()))
+    return env.known_place(where.latitude, where.longitude)
+
+
+def quick(payload: bytes) -> Uplink | None:
+    """An uplink that is decoded: what `read` gives of it, without a record."""
     try:
         message = _decode(payload)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        up = message.uplink_message
+        decoded = shallow_object(up.decoded_payload)
+        again = _dumps(decoded)
+    except NOT_SHALLOW:
         return None
-    up = message.uplink_message
-    heard = up.rx_metadata
-    if up.locations is not None or not heard:
+    ids, heard, raw = message.end_device_ids, up.rx_metadata, bytes(up.decoded_payload)
+    device = ids.dev_eui or ids.device_id
+    if not decoded or not device or (again != raw and not no_key_twice(raw, again)):
         return None
-    decoded = parse(bytes(up.decoded_payload))
-    if decoded.__class__ is not dict or not decoded:
-        return None
-    best = heard[0]
-    if len(heard) > 1:
-        for each in heard:
-            if each.rssi is not None and (best.rssi is None or each.rssi > best.rssi):
-                best = each
-        if best.rssi is None:
+    rssi = snr = place = None
+    if heard:
+        best = heard[0] if len(heard) == 1 else env.loudest(heard)
+        if best is None:
             return None
-    ids = message.end_device_ids
-    return decoded, ids.dev_eui or ids.device_id, up.received_at or message.received_at, best.rssi, best.snr
+        rssi, snr = best.rssi, best.snr
+    if up.locations:
+        place = _place(up)
+    return decoded, device, up.received_at or message.received_at or None, rssi, snr, place
 
 
 def from_tree(tree: Any) -> list[Record] | Control | Rejection:

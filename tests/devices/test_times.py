@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +94,30 @@ def test_declared_formats_take_nothing_else() -> None:
 def test_instants_survive_being_written(at: int) -> None:
     assert AUTO(format_instant(at)) == at
     assert parse_instant(format_instant(at), parse_zone("UTC")) == at
+
+
+FORMS = [
+    "%Y-%m-%dT%H:%M:%S.%fZ",
+    "%Y-%m-%d %H:%M:%S.%f+00:00",
+    "%Y%m%dT%H%M%S.%fZ",
+    "%Y%m%dT%H:%M:%S,%f-00:00",
+    "%G-W%V-%uT%H:%M:%S.%f000Z",
+]
+
+
+@given(st.lists(st.tuples(st.datetimes(datetime(1970, 1, 1, 0, 0, 1), datetime(1970, 1, 1, 0, 5)), st.sampled_from(FORMS)), max_size=30))
+def test_what_is_remembered_of_a_minute_is_never_taken_for_another(written: list[tuple[datetime, str]]) -> None:
+    read = time_reader("auto", None)
+    for moment, form in written:
+        micro = (moment - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+        assert read(moment.strftime(form)) in (micro // 1000, (micro + 500) // 1000), form
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.9Z"])
+def test_the_ends_of_time(text: str) -> None:
+    assert isinstance(AUTO(text), str)
+    assert AUTO("9999-12-31T23:59:59Z") == LATEST_MS - 999
+    assert AUTO("1970-01-01T00:00:00Z") == 0
 
 
 @given(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()))
