@@ -6,7 +6,8 @@
     flat line  no change at all for a given time (`flat_line_test` with a tolerance below the resolution)
 
 **Limits are of neighbouring readings, and learnt** (D1): the larger of the plan's limit and `LEARNT` times the mean change that
-the series showed lately. The catalogue's rates are for hourly means and are never applied to raw samples.
+the series showed lately; in the beginning, when nothing is known of it, only what would be much for a whole hour is doubted. The
+catalogue's rates are for hourly means and are never applied per second to raw samples.
 
 **A real event is let through** (D2). A reading beyond the limit from the *accepted* level is suspect until `CONFIRM` readings in
 a row lie on its side of that level, or a neighbour confirms
@@ -62,6 +63,7 @@ class SeriesState(msgspec.Struct, array_like=True, gc=False):
     steps: int = 0
     mean: float = 0.0
     """Mean change of neighbouring readings, as learnt."""
+    learnt: bool = False
     flat_since: int = 0
     """Event time since which the value has not changed."""
     flat_ms: int = _NEVER
@@ -187,10 +189,11 @@ def shift(state: SeriesState, delta_ms: int) -> None:
 
 def _set_limits(state: SeriesState, plan: Plan) -> None:
     learnt = LEARNT * state.mean if plan.learn else 0.0
-    state.limit = max(plan.step, learnt)
+    known = state.learnt or not plan.learn
+    state.limit = max(plan.step if known else plan.first, learnt)
     # The band must be as narrow as the narrowest test, and no way round: directions always take the slow way.
     state.flat_ms = min(plan.flat_suspect_ms or _NEVER, plan.flat_fail_ms or _NEVER)
-    state.band = -1.0 if plan.circular or state.run else min(state.limit, max(plan.spike, 0.75 * learnt))
+    state.band = -1.0 if plan.circular or state.run else min(state.limit, max(plan.spike if known else 0.75 * plan.first, 0.75 * learnt))
 
 
 def _learn(state: SeriesState, plan: Plan, change: float) -> None:
@@ -201,7 +204,7 @@ def _learn(state: SeriesState, plan: Plan, change: float) -> None:
     if state.steps >= LEARN_EVERY:
         fresh = state.moved / state.steps
         state.mean = fresh if not state.mean else 0.7 * state.mean + 0.3 * fresh
-        state.moved, state.steps = 0.0, 0
+        state.moved, state.steps, state.learnt = 0.0, 0, True
         _set_limits(state, plan)
 
 
@@ -215,7 +218,8 @@ def _spike(state: SeriesState, plan: Plan, change: float) -> int:
     if rise * change >= 0.0:
         return GOOD
     learnt = 0.75 * LEARNT * state.mean if plan.learn else 0.0
-    return SUSPECT if min(abs(rise), abs(change)) > max(plan.spike, learnt) else GOOD
+    least = plan.spike if state.learnt or not plan.learn else 0.75 * plan.first
+    return SUSPECT if min(abs(rise), abs(change)) > max(least, learnt) else GOOD
 
 
 def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: float) -> int:

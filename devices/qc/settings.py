@@ -70,7 +70,10 @@ class Plan(NamedTuple):
 
     parameter: str
     interval_ms: int
+    first: float
+    """Limit of a change while nothing is learnt yet."""
     step: float
+    """Least limit of a change."""
     spike: float
     learn: bool
     flat_suspect_ms: int | None
@@ -114,6 +117,7 @@ def _plan(
     fail: int | None = None
     rest: frozenset[float] = frozenset()
     learn = True
+    own = False
     for number, layer in enumerate((*shipped, *said)):
         given = layer.model_fields_set
         if "step" in given:
@@ -123,6 +127,7 @@ def _plan(
                 step = max(step, layer.step)  # a shipped limit is of raw samples: hourly means may do what their rate says
             else:
                 step = layer.step
+                own = True
         if "spike" in given:
             spike = inf if layer.spike is None else layer.spike
         if "learn" in given:
@@ -140,6 +145,8 @@ def _plan(
     return Plan(
         parameter=parameter,
         interval_ms=interval_ms,
+        # Before a series is known only a change that is large for a whole hour is doubted, unless somebody who knows the sensor said more.
+        first=step if own or not learn or rate is None else max(step, rate),
         step=step,
         spike=step * SPIKE_OF_STEP if spike is None else spike,
         learn=learn,

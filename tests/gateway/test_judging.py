@@ -37,48 +37,48 @@ def flags(out: Outcomes, station: str = "st-0") -> dict[int, int]:
 
 def test_D2_a_doubted_reading_is_revised_in_the_history_when_three_confirm_it() -> None:
     core = town()
-    core.step(calm(20))
-    out = core.step([air(0, NOW + (20 + n) * MIN, pm25=400 + n) for n in range(2)])
-    assert flags(out) == {20 * MIN: 3, 21 * MIN: 3}
-    out = core.step([air(0, NOW + 22 * MIN, pm25=402)])
-    assert flags(out) == {20 * MIN: 1, 21 * MIN: 1, 22 * MIN: 1}
-    revised = [line for line in out.lines if line.time_ms < NOW + 22 * MIN]
+    core.step(calm(40))
+    out = core.step([air(0, NOW + (40 + n) * MIN, pm25=400 + n) for n in range(2)])
+    assert flags(out) == {40 * MIN: 3, 41 * MIN: 3}
+    out = core.step([air(0, NOW + 42 * MIN, pm25=402)])
+    assert flags(out) == {40 * MIN: 1, 41 * MIN: 1, 42 * MIN: 1}
+    revised = [line for line in out.lines if line.time_ms < NOW + 42 * MIN]
     assert {(line.medium, line.station, line.device, line.area) for line in revised} == {("air", "st-0", "an-0", "hai-chau/part-0")}
 
 
 def test_a_revision_is_no_new_reading_in_the_accounting() -> None:
     core = town()
-    core.step(calm(20))
+    core.step(calm(40))
     before = core.state.readings
-    core.step([air(0, NOW + (20 + n) * MIN, pm25=400 + n) for n in range(3)])
+    core.step([air(0, NOW + (40 + n) * MIN, pm25=400 + n) for n in range(3)])
     assert core.state.readings == before + 3
 
 
 def test_D2_a_spike_does_not_alarm_and_smoke_does() -> None:
     rule = {"id": "smoke", "name": {"en": "Smoke"}, "levels": {"warning": {"when": "pm25 > 100", "confirm": 2}}}
     core = town(rules=[rule])
-    core.step(calm(20))
-    spikes = [air(0, NOW + (20 + n) * MIN, pm25=500 if n % 3 == 0 else 20 + n % 2) for n in range(20)]
+    core.step(calm(40))
+    spikes = [air(0, NOW + (40 + n) * MIN, pm25=500 if n % 3 == 0 else 20 + n % 2) for n in range(20)]
     assert [item for item in core.step(spikes).transitions if item.rule == "smoke"] == []
-    smoke = [air(0, NOW + (40 + n) * MIN, pm25=50 + 35 * n) for n in range(11)]
+    smoke = [air(0, NOW + (60 + n) * MIN, pm25=50 + 35 * n) for n in range(11)]
     assert [item.state for item in core.step(smoke).transitions if item.rule == "smoke"] == ["firing"]
 
 
 def test_D2_a_neighbour_confirms_what_both_see() -> None:
     core = town(apart=False)
-    core.step([item for pair in zip(calm(20), calm(20, 1), strict=True) for item in pair])
-    first = core.step([air(0, NOW + 20 * MIN, pm25=400)])
-    assert flags(first) == {20 * MIN: 3}
-    second = core.step([air(1, NOW + 20 * MIN + 1, pm25=380)])
-    assert flags(second, "st-0") == {20 * MIN: 1}
-    assert flags(second, "st-1") == {20 * MIN + 1: 1}
+    core.step([item for pair in zip(calm(40), calm(40, 1), strict=True) for item in pair])
+    first = core.step([air(0, NOW + 40 * MIN, pm25=400)])
+    assert flags(first) == {40 * MIN: 3}
+    second = core.step([air(1, NOW + 40 * MIN + 1, pm25=380)])
+    assert flags(second, "st-0") == {40 * MIN: 1}
+    assert flags(second, "st-1") == {40 * MIN + 1: 1}
 
 
 def test_D2_stations_far_away_confirm_nothing() -> None:
     core = town()
-    core.step([item for pair in zip(calm(20), calm(20, 1), strict=True) for item in pair])
-    core.step([air(0, NOW + 20 * MIN, pm25=400)])
-    assert flags(core.step([air(1, NOW + 20 * MIN + 1, pm25=380)]), "st-1") == {20 * MIN + 1: 3}
+    core.step([item for pair in zip(calm(40), calm(40, 1), strict=True) for item in pair])
+    core.step([air(0, NOW + 40 * MIN, pm25=400)])
+    assert flags(core.step([air(1, NOW + 40 * MIN + 1, pm25=380)]), "st-1") == {40 * MIN + 1: 3}
 
 
 def test_D2_what_is_doubted_for_15_minutes_is_told_once_and_ends() -> None:
@@ -97,8 +97,8 @@ def test_a_type_or_station_may_say_what_is_normal() -> None:
     data = copy.deepcopy(plain())
     data["stations"][0]["quality"] = {"pm25": {"step": 1000, "flat": "off"}}
     core = started(data)
-    core.step(calm(20))
-    assert flags(core.step([air(0, NOW + 20 * MIN, pm25=900)])) == {20 * MIN: 1}
+    core.step(calm(40))
+    assert flags(core.step([air(0, NOW + 40 * MIN, pm25=900)])) == {40 * MIN: 1}
 
 
 def test_any_cutting_and_a_restart_give_the_same_flags_and_state() -> None:
