@@ -245,6 +245,7 @@ def alert(episode: Episode) -> Document:
         "late": latest.late,
         "mode": latest.mode,
         "names": latest.names,
+        "members": list(latest.members),
         "acknowledged_by": mark.operator if mark else None,
         "acknowledged_at": iso(mark.processed_ms) if mark else None,
     }
@@ -259,6 +260,7 @@ def transition(item: Transition) -> Document:
         "flag": item.flag,
         "time": iso(item.event_ms),
         "noticed": iso(item.processed_ms),
+        "values": item.values,
     }
 
 

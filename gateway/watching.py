@@ -16,6 +16,7 @@ go by its readings, not by the wall: see docs/decisions/0008. They are in `gatew
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from gateway.groups import Groups
 from gateway.inputs import Message
 from gateway.latecomers import Latecomers
 from gateway.outcomes import Outcomes
-from gateway.plans import Plan, Plans
+from gateway.plans import Plan, Plans, WindowBand
 from gateway.sights import AnySight, Neighbours, PastSight, StationSight, shown_interval_ms
 from gateway.state import Held, ParameterState, Shown, StationState
 from gateway.telling import Telling
@@ -36,7 +37,7 @@ from rules import late, transitions
 from rules.evaluate import advance, stirs, truths
 from rules.model import Rule
 from rules.transitions import HOLD_INTERVALS, SILENCE_INTERVALS, Change, RuleState
-from rules.windows import WindowState, new_window
+from rules.windows import BETWEEN, WindowState, new_window
 
 if TYPE_CHECKING:
     from devices.stations import Device
@@ -56,15 +57,38 @@ class Watch:
     def __init__(self, plan: Plan, state: ParameterState, windows: list[WindowState], any_windows: list[WindowState]) -> None:
         self.plan = plan
         self.state = state
-        self.windows = [
-            (window, tuple((band.statistic, band.low, band.high) for band in plan.bands if band.number == number))
-            for number, window in enumerate(windows)
-        ]
-        """Each window, and where its statistics may lie while nothing can begin."""
+        self.windows = [KeptWindow(window, [band for band in plan.bands if band.number == number]) for number, window in enumerate(windows)]
         self.any_windows = any_windows
         self.keep_ms = plan.keep_ms
         self.low, self.high = plan.low, plan.high
         self.foreign, self.strange = plan.foreign, bool(plan.any_quality)
+
+
+class KeptWindow:
+    """A window of a parameter, and where its statistics may lie while nothing can begin. Derived."""
+
+    __slots__ = ("bands", "high", "inside", "low", "window")
+
+    def __init__(self, window: WindowState, bands: Sequence[WindowBand]) -> None:
+        self.window = window
+        self.bands = tuple((band.statistic, band.low, band.high) for band in bands)
+        between = all(band.statistic in BETWEEN for band in bands)
+        self.low = max((band.low for band in bands), default=-math.inf) if between else math.inf
+        self.high = min((band.high for band in bands), default=math.inf) if between else -math.inf
+        """A reading between these moves no statistic out of its band, as long as none leaves the window."""
+        self.inside = False
+        """Every statistic was in its band when it was looked at last."""
+
+    def rests(self, at_ms: int) -> bool:
+        """Whether every statistic is in its band."""
+        window = self.window
+        for statistic, low, high in self.bands:
+            found = window.total / window.count if statistic == "avg" else window.value(statistic, at_ms)
+            if found is not None and not low <= found <= high:
+                self.inside = False
+                return False
+        self.inside = True
+        return True
 
 
 class Watching:
@@ -132,15 +156,14 @@ class Watching:
                     continue
                 revised = previous is not None and previous.last_ms == event_ms and previous.device == device
                 stirred = not watch.low <= number <= watch.high
-                for window, bands in watch.windows:
-                    if revised and window.count:
-                        window.revise(held.last_ms, state.value, number)
-                    else:
-                        window.append(held.last_ms, number)
-                    for statistic, low, high in bands:
-                        found = window.total / window.count if statistic == "avg" else window.value(statistic, held.last_ms)
-                        if found is not None and not low <= found <= high:
-                            stirred = True
+                for kept in watch.windows:
+                    if revised and kept.window.count:
+                        kept.window.revise(held.last_ms, state.value, number)
+                        kept.inside = False
+                    elif not kept.window.append(held.last_ms, number) and kept.inside and kept.low <= number <= kept.high:
+                        continue
+                    if not kept.rests(held.last_ms):
+                        stirred = True
                 if watch.keep_ms:
                     recent = state.recent
                     if recent and not revised and len(recent) < _FULL and recent[0] >= held.last_ms - 2 * watch.keep_ms:
@@ -266,11 +289,12 @@ class Watching:
             recent = watch.state.recent
             if watch.keep_ms and late.reaches(recent, at_ms, watch.keep_ms):
                 replaced = late.place(recent, at_ms, number)
-            for window, _ in watch.windows:
+            for kept in watch.windows:
+                kept.inside = False
                 if replaced is None:
-                    window.insert(at_ms, number)
+                    kept.window.insert(at_ms, number)
                 else:
-                    window.revise(at_ms, replaced, number)
+                    kept.window.revise(at_ms, replaced, number)
             quiet = watch.low <= number <= watch.high and not watch.plan.bands
             for rule in (*watch.plan.plain, *watch.plan.loud):
                 if not quiet or rule.id in station.rules:

@@ -48,6 +48,9 @@ _NEEDS: dict[str, int] = {
     "min": _EXTREMES, "max": _EXTREMES, "stddev": _SPREAD, "rate": _ENDS, "delta": _ENDS, "first": _ENDS, "last": _ENDS,
     "median": _SAMPLES, "p95": _SAMPLES,
 }  # fmt: skip
+BETWEEN = frozenset(("avg", "min", "max", "median", "p95", "first", "last"))
+"""With one more reading, and none that leaves, these move towards that reading and not beyond it."""
+
 _HOUR_MS = 3_600_000
 _LOG_GRID = math.log(1.02)
 _NOTHING = 1e-12
@@ -95,8 +98,8 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
 
     # ------------------------------------------------------------------ taking in
 
-    def append(self, at_ms: int, value: float) -> None:
-        """A reading that is not older than any before."""
+    def append(self, at_ms: int, value: float) -> bool:
+        """A reading that is not older than any before. Whether readings left the window at its old end (or may have)."""
         if at_ms > self.edge_ms:
             self.edge_ms = at_ms + -at_ms % self.width_ms
             times = self.times
@@ -107,11 +110,11 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                 self._begin(len(times) - 1, at_ms, value)
             if len(times) >= BUCKETS:
                 self._trim(at_ms)
-                return
+                return True
             if at_ms < self.leaves_ms:
                 self.count += 1
                 self.total += value
-                return
+                return False
             head, oldest = self.head, at_ms - self.length_ms
             count, total = self.count + 1, self.total + value
             while times[head] <= oldest:
@@ -119,7 +122,7 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                 total -= self.totals[head]
                 head += 1
             self.head, self.count, self.total, self.leaves_ms = head, count, total, times[head] + self.length_ms
-            return
+            return True
         if self.parts:
             self._join(len(self.times) - 1, at_ms, value)
         else:
@@ -128,9 +131,10 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
             self.times[-1] = at_ms
         if at_ms >= self.leaves_ms:
             self._sum_anew()
-        else:
-            self.count += 1
-            self.total += value
+            return True
+        self.count += 1
+        self.total += value
+        return False
 
     def insert(self, at_ms: int, value: float) -> None:
         """A reading that may be older than others. Out of reach it is forgotten."""

@@ -183,4 +183,6 @@ def _transition(transition: Transition) -> dict[str, object]:
         "late": transition.late,
         "mode": transition.mode,
         "names": transition.names,
+        "values": transition.values,
+        "members": list(transition.members),
     }

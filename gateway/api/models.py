@@ -131,6 +131,7 @@ class Alert(BaseModel):
     late: bool = Field(description="It was over before the gateway learnt of it; nobody was told.")
     mode: str
     names: dict[str, str]
+    members: list[str] = Field([], description="Stations (of `area-silent`: devices) that are part of it, for rules with `group`.")
     acknowledged_by: str | None
     acknowledged_at: Time | None
 
@@ -144,6 +145,7 @@ class Transition(BaseModel):
     flag: int | None
     time: Time = Field(description="When it happened at the station.")
     noticed: Time = Field(description="When the gateway learnt of it.")
+    values: dict[str, float | bool | str | None] = Field({}, description="Why: each operand of the condition, as it is written.")
 
 
 class AlertHistory(Alert):

@@ -32,6 +32,10 @@ _RESOLVED = {
         "clock-mended": "đồng hồ thiết bị đã đúng trở lại",
         "closed": "người vận hành đã đóng cảnh báo",
         "upgraded": "phần mềm đã được nâng cấp",
+        "late-data": "số liệu đến muộn cho thấy cảnh báo đã hết",
+        "calmed": "cảnh báo bật tắt liên tục nay đã ổn định và đã hết",
+        "flapping": "cảnh báo bật tắt liên tục; sẽ báo lại khi ổn định",
+        "link-up": "đã kết nối lại với broker",
     },
     "en": {
         "cleared": "the value is back beyond the clear level",
@@ -42,6 +46,10 @@ _RESOLVED = {
         "clock-mended": "the device's clock is right again",
         "closed": "an operator closed the alert",
         "upgraded": "the software was upgraded",
+        "late-data": "late readings show that it is over",
+        "calmed": "it went on and off again and again, and has calmed down now",
+        "flapping": "it goes on and off again and again; you will be told when it has calmed down",
+        "link-up": "the broker is connected again",
     },
 }
 _WORDS = {
@@ -53,7 +61,9 @@ _WORDS = {
         "last": "Giá trị cuối cùng",
         "limit": "ngưỡng",
         "no value": "không có giá trị",
+        "flapping": "Bật tắt liên tục: sẽ chỉ báo lại khi ổn định.",
         "station": "Trạm",
+        "members": "Gồm",
         "device": "Thiết bị",
         "area": "khu vực",
         "time": "Lúc",
@@ -69,7 +79,9 @@ _WORDS = {
         "last": "Last value",
         "limit": "limit",
         "no value": "no value",
+        "flapping": "It goes on and off again and again: you will be told when it has calmed down.",
         "station": "Station",
+        "members": "Members",
         "device": "Device",
         "area": "area",
         "time": "At",
@@ -78,6 +90,10 @@ _WORDS = {
         "drill": "this is a drill, nothing has happened.",
     },
 }
+
+
+MEMBERS = 20
+"""So many members of a group are named."""
 
 
 class Text(NamedTuple):
@@ -117,7 +133,14 @@ def _title(transition: Transition, describer: Describer, language: str) -> str:
     severity = _SEVERITY[language].get(transition.severity, clean(transition.severity).upper())
     mark = {"unknown": f"{severity}, {words['stopped']}", "resolved": words["over"]}.get(transition.state, severity)
     drill = f"[{DRILL}] " if transition.mode == "exercise" else ""
-    return f"{drill}[{mark}] {name_of(transition, language)} – {describer.station(transition.station, language)}"
+    return f"{drill}[{mark}] {name_of(transition, language)}{_place(transition, describer, language)}"
+
+
+def _place(transition: Transition, describer: Describer, language: str) -> str:
+    """Where, for a title: the station, else the area; nothing for what is everywhere."""
+    if transition.station or not transition.area:
+        return f" – {describer.station(transition.station, language)}" if transition.station or transition.device else ""
+    return f" – {describer.area(transition.area, language)}"
 
 
 def _body(transition: Transition, describer: Describer, language: str) -> list[str]:
@@ -132,7 +155,11 @@ def _body(transition: Transition, describer: Describer, language: str) -> list[s
         lines.append(f"{words['resolved']}: {why}.")
     if transition.parameter:
         lines.append(_measured(transition, describer, language))
-    lines.append(_where(transition, describer, language))
+    if transition.reason == "flapping" and transition.state != "resolved":
+        lines.append(words["flapping"])
+    where = _where(transition, describer, language)
+    if where:
+        lines.append(where)
     lines.append(f"{words['time']} {_when(transition.event_ms, describer)}, {words['since']} {_when(transition.started_ms, describer)}.")
     advice = pick(transition.advice, language)
     if advice and transition.state != "resolved":
@@ -153,6 +180,12 @@ def _measured(transition: Transition, describer: Describer, language: str) -> st
 
 def _where(transition: Transition, describer: Describer, language: str) -> str:
     words = _WORDS[language]
+    if not transition.station and not transition.device:
+        area = f"{words['area'].capitalize()} {describer.area(transition.area, language)}" if transition.area else ""
+        names = [describer.station(name, language) for name in transition.members[:MEMBERS]]
+        more = f" … ({len(transition.members)})" if len(transition.members) > MEMBERS else ""
+        members = f"{words['members']}: {', '.join(names)}{more}" if names else ""
+        return ". ".join(part for part in (area, members) if part) + ("." if area or members else "")
     text = f"{words['station']}: {describer.station(transition.station, language)}"
     if transition.area:
         text += f", {words['area']} {describer.area(transition.area, language)}"

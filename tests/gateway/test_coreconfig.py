@@ -65,6 +65,23 @@ def test_what_is_wrong_in_the_main_file_has_its_line(tmp_path: Path) -> None:
     assert any(line.startswith(f"{tmp_path}/envgw.yaml:14:") and "air-node" in line for line in found), found
 
 
+def test_everything_wrong_in_conditions_is_said_at_once_with_line_and_column(tmp_path: Path) -> None:
+    wrong = MAIN.replace('{when: "pm25 > 100", for: 10m}', '{when: "avg(pm52, 1h) > 100 and no2 > 5 ppx", clear: "pm25 <"}')
+    with pytest.raises(ConfigError) as caught:
+        coreconfig.build(load(write(tmp_path, wrong), environ={}))
+    places = {(problem.line, problem.column) for problem in caught.value.problems}
+    assert len(caught.value.problems) >= 2
+    assert (19, dedent(wrong).splitlines()[18].index("avg(pm52") + 1) in places
+    assert all(problem.line == 19 for problem in caught.value.problems)
+
+
+def test_a_condition_may_name_stations_areas_and_tags_that_are_there(tmp_path: Path) -> None:
+    good = MAIN.replace("pm25 > 100", "any_of(stations('st-1'), pm25 > 100) or any_of(area('hai-chau'), pm25 > 9)")
+    coreconfig.build(load(write(tmp_path, good), environ={}))
+    (line,) = problems(write(tmp_path, good.replace("stations('st-1')", "stations('st-2')")))
+    assert "st-2" in line
+
+
 def test_an_unknown_key_of_a_rule_is_named_with_what_was_meant(tmp_path: Path) -> None:
     (line,) = problems(write(tmp_path, MAIN.replace("for: 10m", "fro: 10m")))
     assert "`fro`" in line

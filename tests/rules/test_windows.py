@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rules.columns import decode_column, encode_column
 from rules.language.nodes import Statistic
-from rules.windows import BUCKETS, SPREAD, WindowState, new_window, parts_of
+from rules.windows import BETWEEN, BUCKETS, SPREAD, WindowState, new_window, parts_of
 
 MIN = 60_000
 HOUR = 60 * MIN
@@ -150,6 +150,24 @@ def test_median_and_p95_of_crowded_buckets_are_within_one_percent_and_bounded(ma
         assert right is not None
         assert abs(found - right) <= 0.042 * abs(right)  # 4 % only where a bucket holds more than 128 different values
     assert all(len(bucket) <= 2 * 64 for bucket in state.samples)
+
+
+@given(gaps, values)
+def test_one_more_reading_moves_a_statistic_towards_itself_and_not_beyond(steps: Readings, more: float) -> None:
+    """So a reading in the quiet band leaves a statistic in it, as long as none leaves the window."""
+    state, readings = window(), series(steps)
+    for at_ms, value in readings:
+        state.append(at_ms, value)
+    at_ms = readings[-1][0]
+    before = {statistic: state.value(statistic, at_ms) for statistic in BETWEEN}
+    if state.append(at_ms + 1, more):
+        return
+    for statistic, was in before.items():
+        now = state.value(statistic, at_ms + 1)
+        assert was is not None
+        assert now is not None
+        slack = 0.02 * max(abs(more), abs(was), abs(now)) if statistic in ("median", "p95") else 1e-6
+        assert min(was, more) - slack <= now <= max(was, more) + slack, statistic
 
 
 def test_C4_the_old_end_is_outside_and_the_new_end_inside() -> None:

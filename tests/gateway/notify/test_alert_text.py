@@ -114,3 +114,19 @@ def test_filter_of_resolved_and_late() -> None:
     retained = ReceiverSection(name="duty", kind="mqtt", broker="city", send_resolved=False)
     assert wanted(retained, intent("resolved")), "the retained message must be withdrawn"
     assert not wanted(ReceiverSection(name="duty", kind="log"), intent("firing", late=True)), "invariant 8"
+
+
+def test_a_groups_alert_names_its_area_and_members_instead_of_a_station() -> None:
+    told = transition("firing", station="", device="", area="hai-chau", members=("hai-chau", "st-2"))
+    text = render(told, DESCRIBER, "en")
+    assert text.title.endswith("– Hai Chau ward")
+    assert "Area Hai Chau ward. Members: Hai Chau station, st-2." in text.body
+    everywhere = render(transition("firing", station="", device="", area=""), DESCRIBER, "vi")
+    assert "–" not in everywhere.title
+    many = render(transition("firing", station="", device="", area="", members=tuple(f"st-{n:03}" for n in range(50))), DESCRIBER, "vi")
+    assert "… (50)" in many.body
+
+
+def test_a_flapping_alert_says_that_it_will_be_told_when_it_has_calmed() -> None:
+    assert "calmed down" in render(transition("firing", reason="flapping"), DESCRIBER, "en").body
+    assert "ổn định" in render(transition("resolved", reason="calmed"), DESCRIBER, "vi").body
