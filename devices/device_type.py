@@ -29,6 +29,7 @@ from devices.formats.topic_template import names as captures_of
 from devices.formats.unwrap import unwrapper
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
+from devices.product import Product, compile_product
 from devices.quality import Spans
 from devices.recognise import Recognise, compile_recognise
 from devices.stations import Corrections
@@ -74,6 +75,8 @@ class DeviceType:
     """Where the format keeps state from message to message; None: nowhere."""
     recognise: Recognise | None
     """What the type says about how to know its messages; None: nothing."""
+    product: Product
+    """What it is, and what speaks for it where the message does not say."""
 
 
 _ADAPTER = TypeAdapter(TypeModel)
@@ -125,6 +128,7 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         accumulates=accumulates or None,
         state_key=keys[0] if keys else None,
         recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
+        product=compile_product(model),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -159,6 +160,28 @@ class RecogniseModel(Model):
         return self
 
 
+class HintsModel(Model):
+    """What speaks for this type where a LoRaWAN message is still encoded and several types could read it. None of it must hold.
+
+    That the network server names `maker` and `product` speaks for it without being said here.
+    """
+
+    names: tuple[str, ...] = ()
+    """Other names of the product, as network servers have them (`tbhh100` for "TABS TBHH100")."""
+    ports: tuple[int, ...] = ()
+    """The ports on which the maker's nodes send readings."""
+    eui: tuple[str, ...] = ()
+    """How the device EUIs of the maker begin: the hexadecimal digits that the IEEE gave it."""
+
+    @field_validator("eui")
+    @classmethod
+    def _hexadecimal(cls, eui: tuple[str, ...]) -> tuple[str, ...]:
+        for start in eui:
+            if not re.fullmatch(r"[0-9a-f]{6,16}", start):
+                raise ValueError(f"{start[:40]!r} is no beginning of an EUI: write 6 to 16 digits, 0-9 and a-f")
+        return eui
+
+
 class ExampleModel(Model):
     """One message, and what it must be read as."""
 
@@ -229,6 +252,7 @@ class TypeModel(Model):
     calibration: Mapping[str, Calibrations] = {}
     """Parameter → correction that every device of this type gets, unless the registry gives it one of its own."""
     recognise: RecogniseModel | None = None
+    hints: HintsModel = HintsModel()
     examples: tuple[ExampleModel, ...] = ()
 
     @field_validator("title")
@@ -260,4 +284,14 @@ class TypeModel(Model):
         return fields
 
 
-__all__ = ["DeviceIdModel", "ExampleModel", "FieldModel", "Model", "PositionModel", "RecogniseModel", "TimeModel", "TypeModel"]
+__all__ = [
+    "DeviceIdModel",
+    "ExampleModel",
+    "FieldModel",
+    "HintsModel",
+    "Model",
+    "PositionModel",
+    "RecogniseModel",
+    "TimeModel",
+    "TypeModel",
+]
