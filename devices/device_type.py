@@ -180,12 +180,18 @@ def _main_medium(fields: Mapping[str, CompiledField]) -> str:
 
 def _reading(model: TypeModel, fields: Mapping[str, CompiledField], medium: str, catalogue: Catalogue) -> Reading:
     zone = parse_zone(model.time.zone) if model.time and model.time.zone else None
-    path = model.time.field if model.time else None
+    said = model.time.field if model.time else None
+    paths = (said,) if isinstance(said, str) else said or ()
     read_time = time_reader(model.time.format if model.time else "auto", zone)
     health = {name: _about_device(catalogue[parameter]) for name, parameter in HEALTH.items()}
     return Reading(
         speaker=_speaker(model),
-        clock=Clock(path or "time", None if path is None else _find(model, path), read_time, path is not None and _is_top(model, path)),
+        clock=Clock(
+            paths[0] if paths else "time",
+            _first_of([_find(model, path) for path in paths]) if paths else None,
+            read_time,
+            len(paths) == 1 and _is_top(model, paths[0]),
+        ),
         collect=(tree_collector if _is_tree(model) else flat_collector)(fields.values(), medium),
         collect_flat=flat_collector(fields.values(), medium),
         parameters=frozenset(field.parameter for field in fields.values()),
@@ -214,6 +220,13 @@ def _find(model: TypeModel, path: str) -> Find:
         return nested(tree) if found is MISSING else found
 
     return either
+
+
+def _first_of(finds: Sequence[Find]) -> Find:
+    """The first that finds something."""
+    if len(finds) == 1:
+        return finds[0]
+    return lambda tree: next((found for find in finds if (found := find(tree)) is not MISSING and found is not None), MISSING)
 
 
 def _is_top(model: TypeModel, path: str) -> bool:
@@ -426,12 +439,14 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
     if entry.accumulation in ("counter", "rate"):
         spans = Spans((-float_info.max, float_info.max))  # a total is as large as it is; the amount is judged (devices.accumulation)
     special = None
-    if entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None:
+    if entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None or entry.factor_at or entry.offset_at:
         special = Special(
             unit_at=None if entry.unit_at is None else compile_path(entry.unit_at),
             units={text: found for text, found in converted.items() if text is not None},
             only_if=tuple((compile_path(path), due) for path, due in entry.only_if.items()),
             suffix=entry.suffix,
+            factor_at=None if entry.factor_at is None else compile_path(entry.factor_at),
+            offset_at=None if entry.offset_at is None else compile_path(entry.offset_at),
             rank=entry.rank,
         )
     return CompiledField(

@@ -26,6 +26,10 @@ class Special(NamedTuple):
     """Otherwise the reading is missing (`concentration.is_valid: true`)."""
     suffix: str = ""
     """Taken off the end of a text (`-59 dBm`)."""
+    factor_at: Find | None = None
+    """Where the message says by what the number is multiplied, before its unit counts (`co_slope`)."""
+    offset_at: Find | None = None
+    """… and what is added then."""
     rank: int | None = None
     """Of several fields of one parameter the present one with the least rank counts."""
 
@@ -67,7 +71,29 @@ class CompiledField(NamedTuple):
                 factor, offset = conversion
         if special.suffix and isinstance(raw, str):
             raw = raw.strip().removesuffix(special.suffix)
+        if special.factor_at is not None or special.offset_at is not None:
+            raw = self._scaled(raw, special, message)
+            if isinstance(raw, RefusedField):
+                return raw
         return self._read(raw, factor, offset)
+
+    def _scaled(self, raw: object, special: Special, message: Any) -> object:
+        """The number as the message itself says to correct it. What is no number, or a code for "no value", as it is."""
+        number = parse_number(raw) if isinstance(raw, str) and self.text else raw
+        if isinstance(number, bool) or not isinstance(number, int | float) or number in self.missing:
+            return raw
+        parts = []
+        for find, neutral in ((special.factor_at, 1), (special.offset_at, 0)):
+            said = neutral if find is None else find(message)
+            if self.text and isinstance(said, str):
+                said = parse_number(said)
+            if isinstance(said, bool) or not isinstance(said, int | float):
+                return RefusedField(self.key, Reason.WRONG_TYPE, "the number by which the message says to correct it is not there")
+            parts.append(said)
+        try:
+            return float(number * parts[0] + parts[1])
+        except OverflowError:
+            return inf
 
     def _read(self, raw: object, factor: float, offset: float) -> Value | RefusedField:
         if raw is None:
