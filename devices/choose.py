@@ -31,6 +31,9 @@ EQUAL_BITS = 4
 BY_NAME_BITS = 8
 """Of a reading that stands under its name in a decoded object."""
 
+_MOST_NAMED = 12
+"""Types that a refusal names."""
+
 _NO_SIGN = Sign(0, "")
 
 
@@ -97,9 +100,9 @@ def choose(
         if sign is None:
             continue
         found = fit_of(name, kind.decode(payload, levels, received_ms, {}), sign)
-        encoded = openings.encoded(kind.formats)
-        if encoded is not None:
-            named[name] = kind.product.named(openings.hints, encoded.device or "")
+        uplink = openings.uplink(kind.formats)
+        if uplink is not None:
+            named[name] = kind.product.named(openings.hints, uplink.device or "")
         if isinstance(found, Control):
             control = control or (found, name)
         elif isinstance(found, Rejection):
@@ -121,12 +124,12 @@ def choose(
 
 
 def _weighed(fit: Fit, kind: DeviceType, openings: Openings, named: Named) -> Fit:
-    encoded = openings.encoded(kind.formats)
-    if encoded is None or kind.decode_raw is None:
+    uplink = openings.uplink(kind.formats)
+    if uplink is None or uplink.raw is None or kind.decode_raw is None:
         return fit._replace(named=named)
     read = fit.records[0].values
     values = [*read, *(value for value in fit.records[0].extra if value.parameter not in ("rssi", "snr"))]
-    evidence = kind.product.evidence(encoded, values)
+    evidence = kind.product.evidence(uplink, values)
     # A message that says nothing but a battery's state, or that is cut off, is not held against those that say more.
     return fit._replace(named=named, evidence=evidence, lacking=len(kind.fields) - len(values) if read and not evidence.left else 0)
 
@@ -156,7 +159,8 @@ def _best(fits: list[Fit]) -> tuple[Fit | Rejection, str]:
     equal = [fit for fit in near if fit.reading == best]
     if len(equal) > 1:
         names = [fit.type for fit in equal]
-        what = f"the types {' and '.join(names)} fit equally: say which with --type {names[0]} or --type {names[1]}"
+        listed = " and ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
+        what = f"the types {listed} fit equally: say which with --type {names[0]} or --type {names[1]}"
         return Rejection(Reason.WRONG_SHAPE, what), what
     fit = equal[0]
     others = [f"{other.type} {other.readings}" for other in sorted(fits, key=lambda other: other.order, reverse=True) if other is not fit]

@@ -51,10 +51,10 @@ class Openings:
             self._known[format_.name] = found if isinstance(found, list) else None
         return self._known[format_.name]
 
-    def encoded(self, formats: tuple[Format, ...]) -> Record | None:
-        """The record whose application payload is still encoded, where one of these formats reads one."""
+    def uplink(self, formats: tuple[Format, ...]) -> Record | None:
+        """The network server's record, where one of these formats reads one."""
         records = next((found for each in formats if each.raw and (found := self.of(each))), None)
-        return records[0] if records is not None and records[0].raw is not None else None
+        return records[0] if records is not None else None
 
     @cached_property
     def hints(self) -> list[Hint]:
