@@ -35,7 +35,7 @@ from devices.recognise import Recognise, compile_recognise
 from devices.stations import Corrections
 from devices.times import parse_zone, time_reader
 from devices.type_model import ExampleModel, FieldModel, TypeModel
-from devices.units import UnitError, conversion
+from devices.units import UnitError, conversion, stated_conversions
 
 __all__ = ["Decode", "DeviceType", "ExampleModel", "TypeModel", "parse", "parse_all"]
 
@@ -396,11 +396,12 @@ def _fields(model: TypeModel, catalogue: Catalogue) -> tuple[dict[str, CompiledF
     problems: list[ConfigProblem] = []
     read_as: dict[str, tuple[str, int | None]] = {}
     tree = all(name in FORMATS for name in _names(model)) and _is_tree(model)
+    stated = any(name in FORMATS and FORMATS[name].units for name in _names(model))
     for key, entry in model.fields.items():
         try:
             if tree:
                 compile_path(key)
-            fields[key] = _compiled(key, entry, catalogue)
+            fields[key] = _compiled(key, entry, catalogue, stated)
         except ConfigError as error:
             problems.extend(problem.under("fields", key) for problem in error.problems)
             continue
@@ -414,7 +415,7 @@ def _fields(model: TypeModel, catalogue: Catalogue) -> tuple[dict[str, CompiledF
     return fields, problems
 
 
-def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledField:
+def _compiled(key: str, entry: FieldModel, catalogue: Catalogue, stated: bool) -> CompiledField:
     parameter = catalogue.get(entry.parameter)
     if parameter is None:
         message = f"unknown parameter {entry.parameter!r}{did_you_mean(entry.parameter, catalogue)}"
@@ -439,10 +440,14 @@ def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledFiel
     if entry.accumulation in ("counter", "rate"):
         spans = Spans((-float_info.max, float_info.max))  # a total is as large as it is; the amount is judged (devices.accumulation)
     special = None
-    if entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None or entry.factor_at or entry.offset_at:
+    stated = stated and entry.unit_at is None and entry.accumulation != "rate"
+    if stated or entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None or entry.factor_at or entry.offset_at:
         special = Special(
-            unit_at=None if entry.unit_at is None else compile_path(entry.unit_at),
-            units={text: found for text, found in converted.items() if text is not None},
+            unit_at=_whole_path(f"{key}@unit") if stated else None if entry.unit_at is None else compile_path(entry.unit_at),
+            units=stated_conversions(parameter, entry.basis)
+            if stated
+            else {text: found for text, found in converted.items() if text is not None},
+            stated=stated,
             only_if=tuple((compile_path(path), due) for path, due in entry.only_if.items()),
             suffix=entry.suffix,
             factor_at=None if entry.factor_at is None else compile_path(entry.factor_at),

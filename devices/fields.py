@@ -12,7 +12,7 @@ from devices.formats.paths import Find
 from devices.quality import MISSING, Spans
 from devices.reading import RefusedField, Value
 from devices.rejection import Reason
-from devices.units import Conversion
+from devices.units import Conversion, normal
 
 
 class Special(NamedTuple):
@@ -20,8 +20,10 @@ class Special(NamedTuple):
 
     unit_at: Find | None = None
     """Where the message says the unit (`TempUnit`)."""
-    units: Mapping[str, Conversion] = {}
-    """What may stand there → conversion. Nothing there: the field's own unit; anything else: refused."""
+    units: Mapping[str, Conversion | None] = {}
+    """What may stand there → conversion (None: refused). Nothing there: the field's own unit; anything else: refused."""
+    stated: bool = False
+    """The format itself names units (SenML, Sparkplug): a text that is no known unit does not count against the field's own."""
     only_if: tuple[tuple[Find, object], ...] = ()
     """Otherwise the reading is missing (`concentration.is_valid: true`)."""
     suffix: str = ""
@@ -64,11 +66,13 @@ class CompiledField(NamedTuple):
         if special.unit_at is not None:
             said = special.unit_at(message)
             if said is not ABSENT and said is not None:
-                conversion = special.units.get(said.strip()) if isinstance(said, str) else None
-                if conversion is None:
-                    what = f"the message gives its unit as {short(said)}, which the type does not list"
-                    return RefusedField(self.key, Reason.WRONG_TYPE, what)
-                factor, offset = conversion
+                text = said.strip() if isinstance(said, str) else ""
+                conversion = special.units.get(normal(text) if special.stated else text)
+                if conversion is not None:
+                    factor, offset = conversion
+                elif not special.stated or normal(text) in special.units:
+                    why = "which cannot be" if special.stated else "which the type does not list"
+                    return RefusedField(self.key, Reason.WRONG_TYPE, f"the message gives its unit as {short(said)}, {why}")
         if special.suffix and isinstance(raw, str):
             raw = raw.strip().removesuffix(special.suffix)
         if special.factor_at is not None or special.offset_at is not None:

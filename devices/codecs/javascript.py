@@ -19,6 +19,7 @@ repeatable; it is a `Stopped` rejection, by which the caller knows to keep the o
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final
 
 import _quickjs  # not `quickjs`, which starts a thread when it is imported
@@ -85,9 +86,8 @@ class _Sandbox:
 
 def compile_javascript(model: JavaScriptModel, path: DataPath = ("javascript",)) -> Codec:
     """The codec of one file. Raises ConfigError when it cannot be loaded."""
-    source = model.source
     try:
-        _parse(source)
+        source = _script(model.source)
         first = _Sandbox(source)
     except _quickjs.JSException as error:
         raise ConfigError([ConfigProblem(path, f"{model.file} is no codec: {_said(error)}")]) from None
@@ -118,6 +118,44 @@ def compile_javascript(model: JavaScriptModel, path: DataPath = ("javascript",))
         return _read(answer)
 
     return decode
+
+
+_EXPORTED = re.compile(
+    r"(^|[;}])([ \t]*)export\s+(?:default\s+(?=(?:async\s+)?(?:function|class)\s+[A-Za-z_$]))?(?=(?:async|function|class|const|let|var)\b)",
+    re.M,
+)
+_DEFAULT = re.compile(r"(^|[;}])([ \t]*)export\s+default\s+", re.M)
+_LIST = re.compile(r"(^|[;}])([ \t]*)export\s*\{([^{}]*)\}[ \t]*;?", re.M)
+_IMPORT = re.compile(r"^[ \t]*import\b[^;\n]*['\"]([^'\"\n]{1,100})['\"]", re.M)
+
+
+def _script(source: str) -> str:
+    """The file as one script. A module's `export` is taken off (its lines stay where they are); what it imports is not there."""
+    if source.startswith("#!"):
+        source = "//" + source
+    try:
+        _parse(source)
+    except _quickjs.JSException as error:
+        if "export" not in source and "import" not in source:
+            raise
+        if imported := _IMPORT.search(source):
+            raise _quickjs.JSException(f"it imports {imported[1]!r}: put all of it into one file") from None
+        plain = _DEFAULT.sub(r"\1\2module.exports = ", _EXPORTED.sub(r"\1\2", _LIST.sub(_listed, source)))
+        if plain == source:
+            raise error from None
+        _parse(plain)
+        return plain
+    return source
+
+
+def _listed(found: re.Match[str]) -> str:
+    """`export { decode as decodeUplink, x }` as members of `module.exports`."""
+    members = []
+    for part in found[3].split(","):
+        name, _, said = part.strip().partition(" as ")
+        if re.fullmatch(r"[A-Za-z_$][\w$]{0,99}", name.strip()):
+            members.append(f"module.exports.{(said or name).strip()} = {name.strip()};")
+    return f"{found[1]}{found[2]}{' '.join(members)}" + "\n" * found[0].count("\n")
 
 
 def _parse(source: str) -> None:
