@@ -26,7 +26,7 @@ import _quickjs  # not `quickjs`, which starts a thread when it is imported
 import orjson
 
 from devices.codecs.model import Codec, JavaScriptModel
-from devices.codecs.sandbox import SOURCE
+from devices.codecs.sandbox import source_for
 from devices.formats.paths import flatten
 from devices.formats.record import Control, Pairs
 from devices.problems import ConfigError, ConfigProblem, DataPath
@@ -62,7 +62,7 @@ class _Sandbox:
         self._context = _quickjs.Context()
         self._context.set_memory_limit(MEMORY_BYTES)
         self._context.set_max_stack_size(STACK_BYTES)
-        self._speak: Any = self._context.eval(SOURCE)(MAX_NODES, MAX_CHARACTERS, _NOT_A_NUMBER)
+        self._speak: Any = self._context.eval(source_for(source))(MAX_NODES, MAX_CHARACTERS, _NOT_A_NUMBER)
         self._context.set_time_limit(10 * CPU_SECONDS)
         self._reusable: bool = bool(self._speak("reload" if surveyed else "load", source)) and not self._context.execute_pending_job()
         self._context.set_time_limit(CPU_SECONDS)

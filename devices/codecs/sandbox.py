@@ -1,8 +1,10 @@
 """The JavaScript side of `devices.codecs.javascript`: run once in a new context, before any codec."""
 
+import re
+
 from devices.codecs.shims import SHIMS
 
-SOURCE = r"""
+_SOURCE = r"""
 // The JavaScript side of devices/codecs/javascript.py: run once in a new context, before any codec. Its value is the one function
 // by which Python speaks to the context; nothing of this file can be reached by a codec.
 (function (limitNodes, limitCharacters, notANumber) {
@@ -202,4 +204,12 @@ __SHIMS__
     return clean;
   };
 })
-""".replace("__SHIMS__", SHIMS)
+"""
+
+_TAKEN_FOR_GRANTED = re.compile(r"\b(?:Buffer|TextDecoder|TextEncoder)\b")
+_WITHOUT, _WITH = (_SOURCE.replace("__SHIMS__", shims) for shims in ("", SHIMS))
+
+
+def source_for(codec: str) -> str:
+    """What is run before this codec: the sandbox, and where the codec names one of them, what it takes for granted (0.4 ms)."""
+    return _WITH if _TAKEN_FOR_GRANTED.search(codec) else _WITHOUT

@@ -1,6 +1,6 @@
 """What makers' codecs take for granted beside the language itself: Buffer (as Node and ChirpStack have it), TextEncoder, TextDecoder.
 
-Only what codecs use: reading numbers and texts out of bytes. `sandbox.SOURCE` runs it before any codec is there.
+Only what codecs use: reading numbers and texts out of bytes. `sandbox.source_for` puts it before codecs that name one of them.
 """
 
 SHIMS = r"""
