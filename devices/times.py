@@ -136,8 +136,13 @@ def _unusual_iso(text: str, zone: tzinfo | None) -> int | str:
     if _OTHER_DATE.match(plain):
         plain = f"{plain[:4]}-{plain[5:7]}-{plain[8:]}"
     if ordinal := _ORDINAL_DATE.match(plain):
-        day = date(int(ordinal[1]), 1, 1) + timedelta(days=int(ordinal[2]) - 1)
-        plain = f"{day.isoformat()}{plain[ordinal.end() :]}" if day.year == int(ordinal[1]) else ""
+        try:
+            day = datetime.strptime(ordinal[1] + ordinal[2], "%Y%j")
+        except ValueError:
+            return _no_time(text)
+        if day.year != int(ordinal[1]):  # day 366 of a year that has none
+            return _no_time(text)
+        plain = f"{day:%Y-%m-%d}{plain[ordinal.end() :]}"
     if plain.endswith("z"):
         plain = plain[:-1] + "Z"
     leap = plain[16:19] == ":60"
