@@ -92,7 +92,7 @@ def choose(
     fits: list[Fit] = []
     rejections: dict[str, Rejection] = {}
     named: dict[str, Named] = {}
-    control: tuple[Control, str] | None = None
+    controls: dict[str, Control] = {}
     for name, kind in types.items():
         sign: Sign | None = _NO_SIGN
         if kind.recognise is not None:
@@ -104,7 +104,7 @@ def choose(
         if uplink is not None:
             named[name] = kind.product.named(openings.hints, uplink.device or "")
         if isinstance(found, Control):
-            control = control or (found, name)
+            controls[name] = found
         elif isinstance(found, Rejection):
             rejections[name] = found
         else:
@@ -116,11 +116,12 @@ def choose(
     refused = _misnamed(fits, rejections, named, openings)
     if refused is not None:
         return refused, refused.detail
+    by_name = max(controls, key=lambda name: named.get(name, UNNAMED)[:2], default=None)
+    if by_name is not None and (not fits or named.get(by_name, UNNAMED)[:2] > max((2, 0), *(fit.named[:2] for fit in fits))):
+        return controls[by_name], f"{by_name} reads it as a control message"
     if not fits:
-        if control is not None:
-            return control[0], f"{control[1]} reads it as a control message"
         return none_fits(rejections), "no known type can read it"
-    return _best(fits)
+    return _best(fits, openings)
 
 
 def _weighed(fit: Fit, kind: DeviceType, openings: Openings, named: Named) -> Fit:
@@ -150,10 +151,10 @@ def _misnamed(fits: Sequence[Fit], rejections: Mapping[str, Rejection], named: M
     return Rejection(Reason.NO_READING, what)
 
 
-def _best(fits: list[Fit]) -> tuple[Fit | Rejection, str]:
+def _best(fits: list[Fit], openings: Openings) -> tuple[Fit | Rejection, str]:
     top = max((fit.order, fit.bits) for fit in fits)
     near = [fit for fit in fits if fit.order == top[0] and fit.bits >= top[1] - EQUAL_BITS]
-    if (doubt := _doubt(max(near, key=lambda fit: fit.bits), fits)) is not None:
+    if (doubt := _doubt(max(near, key=lambda fit: fit.bits), fits, openings)) is not None:
         return Rejection(Reason.WRONG_SHAPE, doubt), doubt
     best = max(fit.reading for fit in near)
     equal = [fit for fit in near if fit.reading == best]
@@ -171,7 +172,7 @@ def _best(fits: list[Fit]) -> tuple[Fit | Rejection, str]:
     return fit, f"{fit.type}: {known_by}it reads {fit.readings} value{'s' if fit.readings != 1 else ''}{compared}"
 
 
-def _doubt(fit: Fit, fits: Sequence[Fit]) -> str | None:
+def _doubt(fit: Fit, fits: Sequence[Fit], openings: Openings) -> str | None:
     """Why the best is not good enough; None: it is."""
     if fit.evidence is None or fit.sign.strength:
         return None
@@ -187,8 +188,9 @@ def _doubt(fit: Fit, fits: Sequence[Fit]) -> str | None:
     if fit.bits >= LEAST_BITS[fit.named.sure]:
         return None
     could = [other.type for other in sorted(fits, key=lambda other: (other.order, other.bits), reverse=True)[:4]]
+    said = next((f"{hint.place} is {hint.text[:60]!r}, which no known type is" for hint in openings.hints if hint.exact), None)
     return (
-        "nothing in the message names its sensor, and its bytes fit no type better than chance: "
+        f"{said or 'nothing in the message names its sensor'}, and its bytes fit no type better than chance: "
         f"say which with --type (it could be read as {', '.join(could)})"
     )
 

@@ -104,6 +104,7 @@ def test_of_types_that_read_the_same_it_is_the_one_that_lacks_nothing() -> None:
 def test_a_payload_that_fits_by_accident_is_not_taken_for_anything() -> None:
     answer = ask(VICKI, 2, info={"deviceProfileName": "MClimate Vicki"}, object={"SensorTemperature": 23.06, "RelativeHumidity": 30.47})
     assert answer.type is None
+    assert "deviceProfileName is 'MClimate Vicki', which no known type is" in answer.rows[0]["detail"]
     assert "fit no type better than chance" in answer.rows[0]["detail"]
 
 
@@ -134,3 +135,19 @@ def test_a_makers_codec_that_was_dropped_in_is_known_by_its_name() -> None:
     types = {**TYPES, **parse_all([own], catalogue())}
     assert ask("00e1", 2, types, info={"deviceProfileName": "Acme X1 rev B"}).type == "acme-x1"
     assert ask("00e1", 2, types).type is None
+
+
+def test_a_named_types_control_message_is_not_another_types_reading() -> None:
+    """Four bytes on port 5 are an LHT65N's status; a TABS TBHH100 would read them as a climate."""
+    answer = ask("0bb80101", 5, info={"deviceName": "lht65n-1"})
+    assert answer.rows == [{"reason": "no-reading", "detail": "a control message (device status), without readings"}]
+    assert answer.why == "dragino-lht65n reads it as a control message"
+
+
+def test_a_status_event_is_its_named_types() -> None:
+    event = {"deviceInfo": {"devEui": EUI, "deviceProfileName": "AM319"}, "batteryLevel": 75.5}
+    answer = decode(TYPES, catalogue(), type_id="auto", payload=json.dumps(event).encode(), received_ms=0)
+    assert (answer.type, answer.rows[0]["parameter"]) == ("milesight-am319", "battery")
+    event["deviceInfo"] = {"devEui": EUI}
+    refused = decode(TYPES, catalogue(), type_id="auto", payload=json.dumps(event).encode(), received_ms=0).rows[0]["detail"]
+    assert "more fit equally" in refused
