@@ -169,11 +169,11 @@ class Reading:
             return None
         return float(latitude), float(longitude)
 
-    def add_health(self, health: Mapping[str, float], into: list[Value]) -> None:
-        """The envelope's radio and battery values, as readings about the device."""
+    def add_health(self, health: Mapping[str, float], into: list[Value], mapped: bool = True) -> None:
+        """The envelope's radio and battery values, as readings about the device. `mapped`: a field that gives one counts instead."""
         for name, raw in health.items():
             field = self.health.get(name)
-            if field is None or field.parameter in self.parameters:
+            if field is None or (mapped and field.parameter in self.parameters):
                 continue
             outcome = field.read(raw)
             if isinstance(outcome, Value) and outcome.value is not None:
@@ -322,7 +322,7 @@ def compile_records(
         settle_ranked(found)
         refused.extend(told)
         if record.health and (values or extra or not (body or record.raw)):
-            reading.add_health(record.health, values if reading.health_is_main else extra)
+            reading.add_health(record.health, values if reading.health_is_main else extra, mapped=bool(values or extra))
         if not values and not extra:
             return Control(record.otherwise, device) if record.otherwise is not None else _by(device, _nothing(body, refused))
         time_ms = reading.time(body, record.time, refused)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from sys import float_info
 from typing import Any
 
 import orjson
@@ -20,7 +19,7 @@ from devices.calibration import compile_calibrations
 from devices.codecs import Codec, compile_codec
 from devices.collect import flat_collector, tree_collector
 from devices.decoder import Clock, Decode, Reading, Speaker, compile_plain, compile_records, compile_uplinks
-from devices.fields import CompiledField, Special
+from devices.fields import CompiledField
 from devices.formats import FORMATS, GROUPS, Format, Record
 from devices.formats.base import StateKey
 from devices.formats.paths import MISSING, Find, compile_path
@@ -29,13 +28,14 @@ from devices.formats.topic_template import names as captures_of
 from devices.formats.unwrap import unwrapper
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
+from devices.product import Product, compile_product
 from devices.qc.settings import SeriesModel
 from devices.quality import Spans
 from devices.recognise import Recognise, compile_recognise
 from devices.stations import Corrections
 from devices.times import parse_zone, time_reader
-from devices.type_model import ExampleModel, FieldModel, TypeModel
-from devices.units import UnitError, conversion
+from devices.type_fields import PER_MS, compile_fields, rate_unit, whole_path
+from devices.type_model import ExampleModel, TypeModel
 
 __all__ = ["Decode", "DeviceType", "ExampleModel", "TypeModel", "parse", "parse_all"]
 
@@ -77,6 +77,8 @@ class DeviceType:
     """Quality tests that differ for such devices, by parameter."""
     recognise: Recognise | None
     """What the type says about how to know its messages; None: nothing."""
+    product: Product
+    """What it is, and what speaks for it where the message does not say."""
 
 
 _ADAPTER = TypeAdapter(TypeModel)
@@ -101,7 +103,7 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
     formats, problems = _formats(model)
     options, found = _options(model, formats)
     problems += found
-    fields, found = _fields(model, catalogue)
+    fields, found = compile_fields(model, catalogue, tree=bool(formats) and _is_tree(model), stated=any(known.units for known in formats))
     problems += found
     codec, found = _codec(model)
     problems += found
@@ -139,6 +141,7 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         state_key=keys[0] if keys else None,
         quality=_quality(model, catalogue),
         recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
+        product=compile_product(model),
     )
 
 
@@ -190,12 +193,18 @@ def _main_medium(fields: Mapping[str, CompiledField]) -> str:
 
 def _reading(model: TypeModel, fields: Mapping[str, CompiledField], medium: str, catalogue: Catalogue) -> Reading:
     zone = parse_zone(model.time.zone) if model.time and model.time.zone else None
-    path = model.time.field if model.time else None
+    said = model.time.field if model.time else None
+    paths = (said,) if isinstance(said, str) else said or ()
     read_time = time_reader(model.time.format if model.time else "auto", zone)
     health = {name: _about_device(catalogue[parameter]) for name, parameter in HEALTH.items()}
     return Reading(
         speaker=_speaker(model),
-        clock=Clock(path or "time", None if path is None else _find(model, path), read_time, path is not None and _is_top(model, path)),
+        clock=Clock(
+            paths[0] if paths else "time",
+            _first_of([_find(model, path) for path in paths]) if paths else None,
+            read_time,
+            len(paths) == 1 and _is_top(model, paths[0]),
+        ),
         collect=(tree_collector if _is_tree(model) else flat_collector)(fields.values(), medium),
         collect_flat=flat_collector(fields.values(), medium),
         parameters=frozenset(field.parameter for field in fields.values()),
@@ -212,7 +221,7 @@ def _is_tree(model: TypeModel) -> bool:
 
 def _find(model: TypeModel, path: str) -> Find:
     """The reader of one path: in a tree, or among whole paths; a codec gives whole paths whatever the format."""
-    flat = _whole_path(path)
+    flat = whole_path(path)
     if not _is_tree(model):
         return flat
     nested = compile_path(path)
@@ -226,12 +235,15 @@ def _find(model: TypeModel, path: str) -> Find:
     return either
 
 
+def _first_of(finds: Sequence[Find]) -> Find:
+    """The first that finds something."""
+    if len(finds) == 1:
+        return finds[0]
+    return lambda tree: next((found for find in finds if (found := find(tree)) is not MISSING and found is not None), MISSING)
+
+
 def _is_top(model: TypeModel, path: str) -> bool:
     return not _is_tree(model) or path.isidentifier()
-
-
-def _whole_path(path: str) -> Find:
-    return lambda pairs: pairs.get(path, MISSING)
 
 
 def _about_device(parameter: Parameter) -> CompiledField:
@@ -302,19 +314,8 @@ def _accumulating(model: TypeModel, fields: Mapping[str, CompiledField], catalog
             field = fields[key]
             rollover = None if entry.rollover is None else entry.rollover * field.factor
             spans = Spans(entry.plausible or catalogue[field.parameter].plausible, entry.suspect)
-            found[field.parameter] = Accumulation(entry.accumulation, spans, rollover, _PER_MS[_rate_unit(entry)[1]])
+            found[field.parameter] = Accumulation(entry.accumulation, spans, rollover, PER_MS[rate_unit(entry)[1]])
     return found
-
-
-_PER_MS = {"": 3_600_000, "h": 3_600_000, "hr": 3_600_000, "min": 60_000, "s": 1_000, "d": 86_400_000}
-
-
-def _rate_unit(entry: FieldModel) -> tuple[str, str]:
-    """A rate's unit apart: (`mm`, `h`) of `mm/h`."""
-    if entry.accumulation != "rate":
-        return entry.unit, ""
-    amount, _, per = entry.unit.rpartition("/")
-    return (amount, per) if amount and per in _PER_MS else (entry.unit, "?")
 
 
 # --- checking
@@ -386,72 +387,3 @@ def _place_problems(model: TypeModel, formats: Sequence[Format]) -> list[ConfigP
         what = f"the topic template names no {{{model.device.capture}}} (it names: {', '.join(captured) or 'nothing'})"
         problems.append(ConfigProblem(("device", "capture"), what))
     return problems
-
-
-def _fields(model: TypeModel, catalogue: Catalogue) -> tuple[dict[str, CompiledField], list[ConfigProblem]]:
-    fields: dict[str, CompiledField] = {}
-    problems: list[ConfigProblem] = []
-    read_as: dict[str, tuple[str, int | None]] = {}
-    tree = all(name in FORMATS for name in _names(model)) and _is_tree(model)
-    for key, entry in model.fields.items():
-        try:
-            if tree:
-                compile_path(key)
-            fields[key] = _compiled(key, entry, catalogue)
-        except ConfigError as error:
-            problems.extend(problem.under("fields", key) for problem in error.problems)
-            continue
-        except ValueError as error:
-            problems.append(ConfigProblem(("fields", key), str(error)))
-            continue
-        other = read_as.setdefault(entry.parameter, (key, entry.rank))
-        if other[0] != key and (other[1] is None or entry.rank is None):
-            what = f"{entry.parameter} is already read from {other[0]!r}: give both a `rank`, the least of those with a value counts"
-            problems.append(ConfigProblem(("fields", key, "parameter"), what))
-    return fields, problems
-
-
-def _compiled(key: str, entry: FieldModel, catalogue: Catalogue) -> CompiledField:
-    parameter = catalogue.get(entry.parameter)
-    if parameter is None:
-        message = f"unknown parameter {entry.parameter!r}{did_you_mean(entry.parameter, catalogue)}"
-        raise ConfigError([ConfigProblem(("parameter",), message)])
-    problems = []
-    for name, span in (("plausible", entry.plausible), ("suspect", entry.suspect)):
-        if span is not None and not span[0] < span[1]:
-            problems.append(ConfigProblem((name,), "the span's first number must be the smaller one"))
-    converted = {}
-    plain_unit, per = _rate_unit(entry)
-    if per == "?":
-        problems.append(ConfigProblem(("unit",), f"a rate is an amount per time: write for example mm/h, not {entry.unit!r}"))
-    for text, unit, place in ((None, plain_unit, ("unit",)), *((text, unit, ("units", text)) for text, unit in entry.units.items())):
-        try:
-            converted[text] = conversion(unit, parameter, basis=entry.basis, at_celsius=entry.at_celsius)
-        except UnitError as error:
-            problems.append(ConfigProblem(place, str(error)))
-    if problems:
-        raise ConfigError(problems)
-    factor, offset = converted.pop(None)
-    spans = Spans(entry.plausible or parameter.plausible, entry.suspect)
-    if entry.accumulation in ("counter", "rate"):
-        spans = Spans((-float_info.max, float_info.max))  # a total is as large as it is; the amount is judged (devices.accumulation)
-    special = None
-    if entry.unit_at is not None or entry.only_if or entry.suffix or entry.rank is not None:
-        special = Special(
-            unit_at=None if entry.unit_at is None else compile_path(entry.unit_at),
-            units={text: found for text, found in converted.items() if text is not None},
-            only_if=tuple((compile_path(path), due) for path, due in entry.only_if.items()),
-            suffix=entry.suffix,
-            rank=entry.rank,
-        )
-    return CompiledField(
-        key=key,
-        parameter=parameter.id,
-        medium=parameter.medium,
-        factor=factor,
-        offset=offset,
-        spans=spans,
-        missing=frozenset(entry.missing),
-        text=entry.text,
-        special=special,
-    )

@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from devices.decoder import Decoded, Levels, legal_device_id
@@ -28,6 +27,7 @@ from devices.problems import did_you_mean
 from devices.quality import GOOD, MISSING
 from devices.rejection import Rejection
 from devices.times import format_instant, parse_zone, time_reader
+from devices.yaml_text import flow, quoted, shown
 
 AUTO_ORDER = (
     "sparkplug-b", "ttn-v3", "chirpstack-v4", "chirpstack-v3", "loriot", "thingpark", "milesight-gateway", "ngsi", "senml",
@@ -46,6 +46,24 @@ _TIME_NAMES = (
 )  # fmt: skip
 _YEAR_2001 = 978_307_200_000
 _HERE = parse_zone("Asia/Ho_Chi_Minh")
+_SELF_NAMING = ("flat-json", "nested-json", "cbor", "msgpack")
+"""Formats whose records may hold one value and its name."""
+_NAMES_OF_ONE = (
+    "sensor",
+    "parameter",
+    "param",
+    "measure",
+    "measurement",
+    "variable",
+    "metric",
+    "quantity",
+    "type",
+    "key",
+    "name",
+    "label",
+    "n",
+)
+_VALUES_OF_ONE = ("value", "val", "v")
 _NAME_MEMBERS = ("n", "name", "value_type", "type", "key", "parameter", "param", "sensor", "measure", "label", "id")
 _ELEMENT = re.compile(r"(?P<list>.*)\[(?P<index>\d+)\]\.(?P<leaf>[A-Za-z_][A-Za-z0-9_]*)")
 
@@ -66,6 +84,7 @@ class _Found(NamedTuple):
 class _Draft:
     format: str
     device: Mapping[str, Any] | None = None
+    options: Mapping[str, str] | None = None
     key: int | None = None
     time: Mapping[str, Any] | None = None
     zoneless: bool = False
@@ -153,6 +172,11 @@ def _sorted_out(known: Format, record: Record, levels: Levels, catalogue: Catalo
     if not known.keyed:
         _one_value(made, found, levels, catalogue)
         return made
+    if known.name in _SELF_NAMING and (said := _self_named(record.pairs, catalogue)) is not None:
+        name_at, value_at, name = said
+        made.options = {"name_at": name_at, "value_at": value_at}
+        made.format = "nested-json" if known.name == "flat-json" else known.name
+        found = [_Found(name, name, item.value) if item.path == value_at else item for item in found if item.path != name_at]
     if record.device is None:
         made.device, path = _device(found, levels)
         found = [item for item in found if item.path != path]
@@ -175,6 +199,20 @@ def _sorted_out(known: Format, record: Record, levels: Levels, catalogue: Catalo
             made.fields[item.path] = (meant, item.value)
     _at_least_one(made, catalogue)
     return made
+
+
+def _self_named(pairs: Mapping[str, object], catalogue: Catalogue) -> tuple[str, str, str] | None:
+    """`{"sensor": "TC", "value": "25.6"}`: the member that names, the member that is named, and the name. None: it is no such record."""
+    members = {path.lower(): path for path in pairs}
+    value_at = next((members[name] for name in _VALUES_OF_ONE if name in members), None)
+    number = _number(pairs[value_at]) if value_at is not None else None
+    if value_at is None or number is None:
+        return None
+    for wanted in _NAMES_OF_ONE:
+        name = pairs.get(members.get(wanted, ""))
+        if isinstance(name, str) and name not in pairs and _legal(name) and guess(name, number, catalogue) is not None:
+            return members[wanted], value_at, name
+    return None
 
 
 def _at_least_one(made: _Draft, catalogue: Catalogue) -> None:
@@ -284,7 +322,7 @@ def _data(made: _Draft, type_id: str) -> dict[str, Any]:
         "interval": "60s",
         "fields": {path: _field(meant, value) for path, (meant, value) in made.fields.items()},
     }
-    for key, value in (("device", made.device), ("key", made.key), ("time", made.time)):
+    for key, value in (("device", made.device), ("options", made.options), ("key", made.key), ("time", made.time)):
         if value is not None:
             data[key] = dict(value) if isinstance(value, Mapping) else value
     return data
@@ -302,39 +340,41 @@ def _text(made: _Draft, type_id: str, payload: bytes, topic: str, read: Decoded)
         "# Begun by `envgw types new` from one message: what was guessed is to be checked, above all every unit.",
         "# Then: envgw types test THIS-FILE; and name the file under `types:` in envgw.yaml.",
         f"id: {type_id}",
-        f"title: {{vi: {_quote(type_id)}, en: {_quote(type_id)}}}",
+        f"title: {{vi: {quoted(type_id)}, en: {quoted(type_id)}}}",
         "# maker: …",
         "# product: …",
         "# url: where the maker describes the message",
         f"format: {made.format}",
     ]
+    if made.options is not None:
+        lines.append(f"options: {flow(made.options)}  # each message names its one value: add a field for each name there is")
     if made.device is not None:
-        lines.append(f"device: {_flow(made.device)}")
+        lines.append(f"device: {flow(made.device)}")
     else:
         lines.append("# device: the format says who speaks")
     if made.key is not None:
         lines.append(f"key: {made.key}  # the level of the topic that names the field")
     if made.time is not None:
         note = "  # the time names no zone: is this the right one?" if made.zoneless else ""
-        lines.append(f"time: {_flow(made.time)}{note}")
+        lines.append(f"time: {flow(made.time)}{note}")
     elif read.time_ms is None:
         lines.append("# time: {field: …}   without it readings are stamped with their receipt")
     lines += ["interval: 60s  # how often such a device usually reports", "fields:"]
     if not made.sure:
         lines.append("  # CHANGE THIS: no name was recognised; the parameter below is only there so that the file loads")
     for path, (meant, value) in made.fields.items():
-        lines.append(f"  {_quote(path)}: {_flow(_field(meant, value))}  # {_shown(value)}")
-    lines += [f"  # {_quote(path)}: {{parameter: …, unit: …}}  # {_shown(value)}: {why}" for path, value, why in made.others]
-    lines += ["examples:", f"  - topic: {_quote(topic)}", *_message(payload), f"    device: {_quote(read.device)}"]
+        lines.append(f"  {quoted(path)}: {flow(_field(meant, value))}  # {shown(value)}")
+    lines += [f"  # {quoted(path)}: {{parameter: …, unit: …}}  # {shown(value)}: {why}" for path, value, why in made.others]
+    lines += ["examples:", f"  - topic: {quoted(topic)}", *_message(payload), f"    device: {quoted(read.device)}"]
     if read.time_ms is not None:
-        lines.append(f"    time: {_quote(format_instant(read.time_ms))}")
+        lines.append(f"    time: {quoted(format_instant(read.time_ms))}")
     values = [*read.values, *read.extra]
-    lines.append(f"    readings: {_flow({value.parameter: value.value for value in values})}")
+    lines.append(f"    readings: {flow({value.parameter: value.value for value in values})}")
     flags = {value.parameter: value.flag for value in values if value.flag != (MISSING if value.value is None else GOOD)}
     if flags:
-        lines.append(f"    flags: {_flow(flags)}  # outside the plausible span: is the unit right?")
+        lines.append(f"    flags: {flow(flags)}  # outside the plausible span: is the unit right?")
     if read.refused:
-        lines.append(f"    refused: {_flow({refused.field: refused.reason.value for refused in read.refused})}")
+        lines.append(f"    refused: {flow({refused.field: refused.reason.value for refused in read.refused})}")
     return "\n".join(lines) + "\n"
 
 
@@ -342,39 +382,5 @@ def _message(payload: bytes) -> list[str]:
     try:
         text = payload.decode()
     except UnicodeDecodeError:
-        return [f"    hex: {_quote(payload.hex())}"]
-    return [f"    message: {_quote(text)}"]
-
-
-def _flow(data: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f"{_quote(str(key))}: {_scalar(value)}" for key, value in data.items()) + "}"
-
-
-def _scalar(value: object) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")
-    return str(value) if isinstance(value, int) else _quote(str(value))
-
-
-def _quote(text: str) -> str:
-    """The text as YAML: plain where nobody can misread it."""
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_/%-]*", text) and text.lower() not in _WORDS:
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in json.dumps(text, ensure_ascii=False))
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _shown(value: object) -> str:
-    """For a comment: one short line, whatever the message holds."""
-    return re.sub(r"[^ -~\u00a1-\u1fff]", "?", str(value))[:60]
-
-
-_WORDS = frozenset(["no", "yes", "on", "off", "true", "false", "null", "y", "n"])
+        return [f"    hex: {quoted(payload.hex())}"]
+    return [f"    message: {quoted(text)}"]

@@ -12,7 +12,7 @@ from devices.formats.paths import Find
 from devices.quality import MISSING, Spans
 from devices.reading import RefusedField, Value
 from devices.rejection import Reason
-from devices.units import Conversion
+from devices.units import Conversion, normal
 
 
 class Special(NamedTuple):
@@ -20,12 +20,18 @@ class Special(NamedTuple):
 
     unit_at: Find | None = None
     """Where the message says the unit (`TempUnit`)."""
-    units: Mapping[str, Conversion] = {}
-    """What may stand there → conversion. Nothing there: the field's own unit; anything else: refused."""
+    units: Mapping[str, Conversion | None] = {}
+    """What may stand there → conversion (None: refused). Nothing there: the field's own unit; anything else: refused."""
+    stated: bool = False
+    """The format itself names units (SenML, Sparkplug): a text that is no known unit does not count against the field's own."""
     only_if: tuple[tuple[Find, object], ...] = ()
     """Otherwise the reading is missing (`concentration.is_valid: true`)."""
     suffix: str = ""
     """Taken off the end of a text (`-59 dBm`)."""
+    factor_at: Find | None = None
+    """Where the message says by what the number is multiplied, before its unit counts (`co_slope`)."""
+    offset_at: Find | None = None
+    """… and what is added then."""
     rank: int | None = None
     """Of several fields of one parameter the present one with the least rank counts."""
 
@@ -60,14 +66,38 @@ class CompiledField(NamedTuple):
         if special.unit_at is not None:
             said = special.unit_at(message)
             if said is not ABSENT and said is not None:
-                conversion = special.units.get(said.strip()) if isinstance(said, str) else None
-                if conversion is None:
-                    what = f"the message gives its unit as {short(said)}, which the type does not list"
-                    return RefusedField(self.key, Reason.WRONG_TYPE, what)
-                factor, offset = conversion
+                text = said.strip() if isinstance(said, str) else ""
+                conversion = special.units.get(normal(text) if special.stated else text)
+                if conversion is not None:
+                    factor, offset = conversion
+                elif not special.stated or normal(text) in special.units:
+                    why = "which cannot be" if special.stated else "which the type does not list"
+                    return RefusedField(self.key, Reason.WRONG_TYPE, f"the message gives its unit as {short(said)}, {why}")
         if special.suffix and isinstance(raw, str):
             raw = raw.strip().removesuffix(special.suffix)
+        if special.factor_at is not None or special.offset_at is not None:
+            raw = self._scaled(raw, special, message)
+            if isinstance(raw, RefusedField):
+                return raw
         return self._read(raw, factor, offset)
+
+    def _scaled(self, raw: object, special: Special, message: Any) -> object:
+        """The number as the message itself says to correct it. What is no number, or a code for "no value", as it is."""
+        number = parse_number(raw) if isinstance(raw, str) and self.text else raw
+        if isinstance(number, bool) or not isinstance(number, int | float) or number in self.missing:
+            return raw
+        parts = []
+        for find, neutral in ((special.factor_at, 1), (special.offset_at, 0)):
+            said = neutral if find is None else find(message)
+            if self.text and isinstance(said, str):
+                said = parse_number(said)
+            if isinstance(said, bool) or not isinstance(said, int | float):
+                return RefusedField(self.key, Reason.WRONG_TYPE, "the number by which the message says to correct it is not there")
+            parts.append(said)
+        try:
+            return float(number * parts[0] + parts[1])
+        except OverflowError:
+            return inf
 
     def _read(self, raw: object, factor: float, offset: float) -> Value | RefusedField:
         if raw is None:

@@ -2,17 +2,20 @@
 
 A type that says how to recognise it (`recognise:`) is a candidate only where all that it says holds; the more it says, the
 stronger. A type that says nothing is a candidate for whatever it can read. Then the reading decides: more readings fit better.
+Of a LoRaWAN uplink that is still encoded the evidence of `devices.product` decides before the readings do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from devices.decoder import Levels
 from devices.formats.base import Context, Format
 from devices.formats.paths import MISSING, compile_path
 from devices.formats.record import Record
+from devices.product import Hint, hints
 from devices.topics import matcher
 from devices.type_model import RecogniseModel
 
@@ -47,6 +50,16 @@ class Openings:
             found = format_.records()(self._payload, self._context._replace(state={})) if likely else None
             self._known[format_.name] = found if isinstance(found, list) else None
         return self._known[format_.name]
+
+    def uplink(self, formats: tuple[Format, ...]) -> Record | None:
+        """The network server's record, where one of these formats reads one."""
+        records = next((found for each in formats if each.raw and (found := self.of(each))), None)
+        return records[0] if records is not None else None
+
+    @cached_property
+    def hints(self) -> list[Hint]:
+        """Texts of the message that may name what sent it."""
+        return hints(self._payload)
 
 
 def compile_recognise(model: RecogniseModel, formats: tuple[Format, ...]) -> Recognise:

@@ -35,6 +35,7 @@ _DURATION_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 _DATE_AND_TIME = re.compile(r"\d{4}-?\d\d-?\d\d[Tt ]\d\d")
 _OTHER_DATE = re.compile(r"\d{4}([./])\d\d\1\d\d[T ]\d\d:")
+_ORDINAL_DATE = re.compile(r"(\d{4})-?(\d{3})(?=[T ])")
 _EPOCH_TEXT = re.compile(r"\d{1,20}(?:\.\d{1,9})?")
 
 
@@ -153,10 +154,18 @@ def _iso(text: str, zone: tzinfo | None) -> int | str:
 
 def _unusual_iso(text: str, zone: tzinfo | None) -> int | str:
     """What `fromisoformat` does not read: a leap second (`23:59:60`), a small `z`, blanks around the text, a date with points or
-    slashes (`2018.02.01 22:52:09`, the year first: anything else can be read in two ways)."""
+    slashes (`2018.02.01 22:52:09`, the year first: anything else can be read in two ways), the day of the year (`2026-073T02:00Z`)."""
     plain = text.strip()
     if _OTHER_DATE.match(plain):
         plain = f"{plain[:4]}-{plain[5:7]}-{plain[8:]}"
+    if ordinal := _ORDINAL_DATE.match(plain):
+        try:
+            day = datetime.strptime(ordinal[1] + ordinal[2], "%Y%j")
+        except ValueError:
+            return _no_time(text)
+        if day.year != int(ordinal[1]):  # day 366 of a year that has none
+            return _no_time(text)
+        plain = f"{day:%Y-%m-%d}{plain[ordinal.end() :]}"
     if plain.endswith("z"):
         plain = plain[:-1] + "Z"
     leap = plain[16:19] == ":60"

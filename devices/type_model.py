@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -53,8 +54,9 @@ class DeviceIdModel(Model):
 class TimeModel(Model):
     """Where the device's own time stands, and how it is written."""
 
-    field: str | None = None
-    """Path in the message. Without it the time that the format itself states (a network server, SenML …)."""
+    field: str | tuple[str, ...] | None = None
+    """Path in the message, or several: the first at which something stands counts. Without it the time that the format itself states
+    (a network server, SenML …)."""
     format: TimeFormat = "auto"
     zone: str | None = None
     """Zone of times that name none. Without it such a time is refused (bad-time) and the reading keeps its receipt time."""
@@ -70,8 +72,12 @@ class TimeModel(Model):
 
     @field_validator("field")
     @classmethod
-    def _a_path(cls, field: str | None) -> str | None:
-        return None if field is None else _path(field)
+    def _a_path(cls, field: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for path in (field,) if isinstance(field, str) else field or ():
+            _path(path)
+        if isinstance(field, tuple) and not field:
+            raise ValueError("write a path, or several")
+        return field
 
 
 class PositionModel(Model):
@@ -96,6 +102,10 @@ class FieldModel(Model):
     """Path at which the message itself says the unit (`TempUnit`); `units` says what may stand there."""
     units: Mapping[str, str] = {}
     """Text at `unit_at` → unit. Nothing there means `unit`; a text that is not listed refuses the field."""
+    factor_at: str | None = None
+    """Path of a number of the message by which this one is multiplied, before its unit counts (a maker's slope)."""
+    offset_at: str | None = None
+    """Path of a number of the message that is added then."""
     basis: str | None = None
     """Nutrients: the ion by which the number is given, e.g. NH4."""
     at_celsius: float | None = Field(None, ge=-50, le=60)
@@ -123,7 +133,7 @@ class FieldModel(Model):
     def _whole(self) -> FieldModel:
         if (self.unit_at is None) != (not self.units):
             raise ValueError("`unit_at` and `units` belong together")
-        for path in (self.unit_at, *self.only_if):
+        for path in (self.unit_at, self.factor_at, self.offset_at, *self.only_if):
             if path is not None:
                 _path(path)
         if self.suffix and not self.text:
@@ -158,6 +168,28 @@ class RecogniseModel(Model):
         if self.topic is not None and (problem := filter_problem(self.topic)) is not None:
             raise ValueError(problem)
         return self
+
+
+class HintsModel(Model):
+    """What speaks for this type where a LoRaWAN message is still encoded and several types could read it. None of it must hold.
+
+    That the network server names `maker` and `product` speaks for it without being said here.
+    """
+
+    names: tuple[str, ...] = ()
+    """Other names of the product, as network servers have them (`tbhh100` for "TABS TBHH100")."""
+    ports: tuple[int, ...] = ()
+    """The ports on which the maker's nodes send readings."""
+    eui: tuple[str, ...] = ()
+    """How the device EUIs of the maker begin: the hexadecimal digits that the IEEE gave it."""
+
+    @field_validator("eui")
+    @classmethod
+    def _hexadecimal(cls, eui: tuple[str, ...]) -> tuple[str, ...]:
+        for start in eui:
+            if not re.fullmatch(r"[0-9a-f]{6,16}", start):
+                raise ValueError(f"{start[:40]!r} is no beginning of an EUI: write 6 to 16 digits, 0-9 and a-f")
+        return eui
 
 
 class ExampleModel(Model):
@@ -232,6 +264,7 @@ class TypeModel(Model):
     quality: Mapping[str, SeriesModel] = {}
     """Parameter → its quality tests, where the defaults do not fit such a device."""
     recognise: RecogniseModel | None = None
+    hints: HintsModel = HintsModel()
     examples: tuple[ExampleModel, ...] = ()
 
     @field_validator("title")
@@ -263,4 +296,14 @@ class TypeModel(Model):
         return fields
 
 
-__all__ = ["DeviceIdModel", "ExampleModel", "FieldModel", "Model", "PositionModel", "RecogniseModel", "TimeModel", "TypeModel"]
+__all__ = [
+    "DeviceIdModel",
+    "ExampleModel",
+    "FieldModel",
+    "HintsModel",
+    "Model",
+    "PositionModel",
+    "RecogniseModel",
+    "TimeModel",
+    "TypeModel",
+]

@@ -94,7 +94,7 @@ _SPELLINGS: dict[str, str] = {
     "g/L": "g/l",
     "[ppb]": "ppb PPB ppbv",
     "[ppm]": "ppm PPM ppmv",
-    "1": "{index} index ratio uvi UVI",
+    "1": "/ {index} index ratio uvi UVI",
     "%": "percent pct %RH %rh %sat",
     "Cel": "°C ℃ C degC celsius Celsius deg_C",
     "[degF]": "°F ℉ F degF fahrenheit Fahrenheit",
@@ -169,12 +169,31 @@ def _units() -> dict[str, Unit]:
 _UNITS = _units()
 
 
+def normal(text: str) -> str:
+    """A unit's text as the table has it: µ is u, ³ is 3, without blanks."""
+    return text.translate(_REPLACE)
+
+
+def stated_conversions(parameter: Parameter, basis: str | None = None) -> dict[str, Conversion | None]:
+    """What a message that names its unit may say (`normal`) → conversion; None: a unit that cannot become the parameter's."""
+    by_unit: dict[Unit, Conversion | None] = {}
+    found: dict[str, Conversion | None] = {}
+    for text, unit in _UNITS.items():
+        if unit not in by_unit:
+            try:
+                by_unit[unit] = conversion(text, parameter, basis=basis)
+            except UnitError:
+                by_unit[unit] = None
+        found[text] = by_unit[unit]
+    return found
+
+
 def parse_unit(text: str) -> Unit:
     """A unit in UCUM or a usual spelling (`µg/m³`, `ug/m3`, `°F`, `inHg`, …). Raises UnitError with a suggestion."""
-    normal = text.translate(_REPLACE)
-    unit = _UNITS.get(normal)
+    plain = normal(text)
+    unit = _UNITS.get(plain)
     if unit is None:
-        raise UnitError(f"unknown unit {text!r}{did_you_mean(normal, _UNITS)}")
+        raise UnitError(f"unknown unit {text!r}{did_you_mean(plain, _UNITS)}")
     return unit
 
 

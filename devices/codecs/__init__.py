@@ -8,13 +8,14 @@ javascript.py  makers' JavaScript codecs as they are, in a sandbox
 
 from __future__ import annotations
 
+from devices.codecs.binary import compile_account as account_of_layout
 from devices.codecs.binary import compile_binary
 from devices.codecs.javascript import Stopped, compile_javascript, patiently
-from devices.codecs.model import Codec, CodecModel, JavaScriptModel
+from devices.codecs.model import Account, Accounted, Codec, CodecModel, JavaScriptModel
 from devices.formats import cayenne_lpp
 from devices.problems import ConfigError, ConfigProblem, DataPath
 
-__all__ = ["Codec", "CodecModel", "Stopped", "compile_codec", "patiently"]
+__all__ = ["Account", "Accounted", "Codec", "CodecModel", "Stopped", "compile_account", "compile_codec", "patiently"]
 
 
 def compile_codec(model: CodecModel, path: DataPath = ("codec",)) -> Codec:
@@ -27,3 +28,10 @@ def compile_codec(model: CodecModel, path: DataPath = ("codec",)) -> Codec:
         return compile_javascript(model.javascript, (*path, "javascript"))
     kind, name = ("layout", model.layout) if model.layout is not None else ("javascript", model.javascript)
     raise ConfigError([ConfigProblem((*path, kind), f"{name!r} was not read (devices.loader.with_codec does)")])
+
+
+def compile_account(model: CodecModel) -> Account | None:
+    """How much of a message the codec accounts for; None where that cannot be known (JavaScript)."""
+    if model.builtin is not None:
+        return lambda raw, port: Accounted(*cayenne_lpp.account(raw))
+    return None if model.binary is None else account_of_layout(model.binary)

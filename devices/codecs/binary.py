@@ -4,16 +4,22 @@ Each step becomes a function (data, at, values) → where reading goes on; it wr
 lacks is told apart by where it lacks it: a fixed layout that ends too early is refused as a whole (its length is its envelope);
 a type-length-value message that ends inside an item keeps the items before it, and a Rejection stands where the cut value would
 be, so that its field is refused alone (`devices.formats.refusals`).
+
+`compile_account` reads the same layout once more for another question: how much of the message does it account for? With
+`trace` the closures count what had to be as it is (keys, signatures), under names that no message can use.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from devices.codecs.checksums import checksum
 from devices.codecs.formula import compile_formula
 from devices.codecs.model import (
+    Account,
+    Accounted,
     BinaryModel,
     Codec,
     ComputedStep,
@@ -28,6 +34,7 @@ from devices.codecs.model import (
     SwitchStep,
     TlvModel,
     TlvStep,
+    bit_run,
 )
 from devices.codecs.values import Cut, Refused, Run, field_run
 from devices.formats.record import Control, Pairs
@@ -38,6 +45,13 @@ MAX_BYTES = 8_192
 """The longest message of a binary layout (LoRaWAN carries at most 242 bytes)."""
 MAX_GROUPS = 1_024
 """Groups of one `repeat`; more are not read."""
+
+
+_LEFT, _BITS, _SEEN = "_#left", "_#bits", "_#seen"
+"""Counters of a reading: bytes after an unknown key; bits that had to be as they are; where the furthest value that stands at a
+fixed place ends."""
+_FIXED_LENGTH_BITS = 4.0
+"""What it says that a message has the one length that its layout allows: LoRaWAN payloads mostly have 4 to 40 bytes."""
 
 
 class _Declared(Exception):
@@ -55,7 +69,7 @@ def compile_binary(model: BinaryModel, path: DataPath = ("binary",)) -> Codec:
     least, most = (model.length, model.length) if isinstance(model.length, int) else model.length or (1, MAX_BYTES)
     sizes = (least, min(most, MAX_BYTES))
     intact = checksum(model.checksum) if model.checksum else None
-    hidden = (*(name for name in known if name.startswith("_")), "port", "length")
+    hidden = (*(name for name in known if name.startswith("_")), "port", "length", _LEFT)
 
     def decode(raw: bytes, port: int | None, received_ms: int = 0, /) -> Pairs | Control | Rejection:
         length = len(raw)
@@ -77,6 +91,23 @@ def compile_binary(model: BinaryModel, path: DataPath = ("binary",)) -> Codec:
         return values
 
     return decode
+
+
+def compile_account(model: BinaryModel) -> Account:
+    """How much of a message the layout accounts for. Of a checked layout (`compile_binary`)."""
+    run = _sequence(model.steps, model.endian, trace=True)
+    sized = {"sum8": 1, "xor8": 1, "crc32": 4}.get(model.checksum.kind, 2) if model.checksum else 0
+    given = _FIXED_LENGTH_BITS * isinstance(model.length, int) + 8.0 * sized
+
+    def account(raw: bytes, port: int | None, /) -> Accounted:
+        values: dict[str, Any] = {"port": -1 if port is None else port, "length": len(raw), _BITS: given}
+        try:
+            end = run(raw, 0, values)
+        except (Cut, Refused, _Declared):
+            return Accounted(len(raw), 0.0)
+        return Accounted(max(len(raw) - max(end, values.get(_SEEN, 0)) - sized, 0) + values.get(_LEFT, 0), values[_BITS])
+
+    return account
 
 
 def _due(sizes: tuple[int, int]) -> str:
@@ -134,8 +165,8 @@ def _no_nested_repeat(steps: Sequence[Step], path: DataPath, problems: list[Conf
 # --- steps → closures
 
 
-def _sequence(steps: Sequence[Step], endian: Endian) -> Run:
-    runs = [_run(step, endian) for step in steps]
+def _sequence(steps: Sequence[Step], endian: Endian, trace: bool = False) -> Run:
+    runs = [_run(step, endian, trace) for step in steps]
     if len(runs) == 1:
         return runs[0]
 
@@ -147,19 +178,20 @@ def _sequence(steps: Sequence[Step], endian: Endian) -> Run:
     return sequence
 
 
-def _run(step: Step, endian: Endian) -> Run:
+def _run(step: Step, endian: Endian, trace: bool) -> Run:
     if isinstance(step, FieldStep):
-        return field_run(step, step.endian or endian)
+        run = field_run(step, step.endian or endian)
+        return _traced_field(step, run) if trace else run
     if isinstance(step, ComputedStep):
         return _computed(step)
     if isinstance(step, IfStep):
-        return _if(step, endian)
+        return _if(step, endian, trace)
     if isinstance(step, SwitchStep):
-        return _switch(step, endian)
+        return _switch(step, endian, trace)
     if isinstance(step, TlvStep):
-        return _tlv(step.tlv, endian)
+        return _tlv(step.tlv, endian, trace)
     if isinstance(step, RepeatStep):
-        return _repeat(step, endian)
+        return _repeat(step, endian, trace)
     if isinstance(step, SkipStep):
         return _skip(step.skip)
     return _end(step)
@@ -195,9 +227,9 @@ def _computed(step: ComputedStep) -> Run:
     return compute
 
 
-def _if(step: IfStep, endian: Endian) -> Run:
+def _if(step: IfStep, endian: Endian, trace: bool) -> Run:
     condition = compile_formula(step.condition)[0]
-    then, otherwise = _sequence(step.then, endian), _sequence(step.otherwise, endian)
+    then, otherwise = _sequence(step.then, endian, trace), _sequence(step.otherwise, endian, trace)
 
     def choose(data: bytes, at: int, values: dict[str, Any]) -> int:
         found = condition(values)
@@ -206,23 +238,26 @@ def _if(step: IfStep, endian: Endian) -> Run:
     return choose
 
 
-def _switch(step: SwitchStep, endian: Endian) -> Run:
+def _switch(step: SwitchStep, endian: Endian, trace: bool) -> Run:
     by = compile_formula(step.switch)[0]
-    cases: dict[int | float, Run] = {case: _sequence(then, endian) for case, then in step.cases.items()}
-    otherwise = None if step.otherwise is None else _sequence(step.otherwise, endian)
+    cases: dict[int | float, Run] = {case: _sequence(then, endian, trace) for case, then in step.cases.items()}
+    otherwise = None if step.otherwise is None else _sequence(step.otherwise, endian, trace)
+    worth = max(8 - math.log2(len(cases)), 0.0) if trace and otherwise is None else 0.0
 
     def switch(data: bytes, at: int, values: dict[str, Any]) -> int:
         number = by(values)
         run = cases.get(number, otherwise)
         if run is None:
             raise Refused(f"{step.switch} is {number}, known are {', '.join(map(str, list(cases)[:12]))}")
+        if worth:
+            values[_BITS] += worth
         return run(data, at, values)
 
     return switch
 
 
-def _repeat(step: RepeatStep, endian: Endian) -> Run:
-    run, name = _sequence(step.steps, endian), step.repeat
+def _repeat(step: RepeatStep, endian: Endian, trace: bool) -> Run:
+    run, name = _sequence(step.steps, endian, trace), step.repeat
     count = compile_formula(step.count)[0] if step.count is not None else None
 
     # A type-length-value message says `history` several times: its groups are counted on.
@@ -233,7 +268,7 @@ def _repeat(step: RepeatStep, endian: Endian) -> Run:
         groups: float = MAX_GROUPS if count is None else min(first + count(values), MAX_GROUPS)
         shared = {key: value for key, value in values.items() if key in ("port", "length") or key.startswith("_")}
         while index < groups and at < len(data):
-            group = dict(shared)
+            group = {**shared, _BITS: 0.0} if trace else dict(shared)
             try:
                 after = at + run(data[at:], 0, group)
             except Cut as cut:
@@ -253,24 +288,27 @@ def _repeat(step: RepeatStep, endian: Endian) -> Run:
     return repeat
 
 
-def _tlv(model: TlvModel, endian: Endian) -> Run:
+def _tlv(model: TlvModel, endian: Endian, trace: bool) -> Run:
     size = model.key
-    items = {bytes.fromhex(key): _sequence(steps, endian) for key, steps in model.items.items()}
+    items = {bytes.fromhex(key): _sequence(steps, endian, trace) for key, steps in model.items.items()}
     fixed = model.length if isinstance(model.length, int) else None
     header = 0 if model.length is None or fixed else 1 if model.length == "u8" else 2
     bounded = model.length is not None
     refuse, stop = model.unknown == "reject", model.unknown == "stop"
+    worth = max(8 * size - math.log2(len(items)), 0.0) if trace else 0.0
+    after = model.after
 
     def tlv(data: bytes, at: int, values: dict[str, Any]) -> int:
-        end = len(data)
+        end = len(data) - after
         while at < end:
             start = at + size + header
             run = items.get(data[at : at + size])
             if run is None and refuse:
                 raise Refused(f"unknown key {data[at : at + size].hex(' ')} at byte {at}")
             if (run is None and stop) or start > end:
-                return end
-            value = data[start:]
+                values[_LEFT] = end - at
+                return len(data)
+            value = data[start:end]
             if bounded:
                 value = value[: fixed or int.from_bytes(data[at + size : start], endian)]
             if run is None:
@@ -283,9 +321,29 @@ def _tlv(model: TlvModel, endian: Endian) -> Run:
                 name = f"byte {at}" if cut.name.startswith("_") else cut.name
                 values[name] = Rejection(Reason.CODEC_FAILED, f"takes {cut.due - cut.at} bytes, {len(value) - cut.at} are there")
                 if not bounded:
-                    return end
+                    values[_LEFT] = end - at
+                    return len(data)
                 used = 0
             at = start + (len(value) if bounded else used)
-        return end
+            if worth:
+                values[_BITS] += worth
+        return len(data)
 
     return tlv
+
+
+def _traced_field(step: FieldStep, run: Run) -> Run:
+    """`run`, which says besides what the value had to be, and how far values reach that stand at a fixed place."""
+    size = step.length if isinstance(step.length, int) else int(step.type[1:]) // 8 if step.type[1:].isdigit() else 0
+    width = bit_run(step.bits, 8 * size)[1] if step.bits is not None else 8 * size
+    worth = float(width) if step.equals is not None else 0.0
+
+    def traced(data: bytes, at: int, values: dict[str, Any]) -> int:
+        end = run(data, at, values)
+        values[_BITS] += worth
+        if step.at is not None:
+            start = step.at if step.at >= 0 else len(data) + step.at
+            values[_SEEN] = max(values.get(_SEEN, 0), start + size)
+        return end
+
+    return traced

@@ -20,6 +20,7 @@ must not be stopped when it is read again, on a machine that is slower or busier
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,7 +30,7 @@ import _quickjs  # not `quickjs`, which starts a thread when it is imported
 import orjson
 
 from devices.codecs.model import Codec, JavaScriptModel
-from devices.codecs.sandbox import SOURCE
+from devices.codecs.sandbox import source_for
 from devices.formats.paths import flatten
 from devices.formats.record import Control, Pairs
 from devices.problems import ConfigError, ConfigProblem, DataPath
@@ -79,7 +80,7 @@ class _Sandbox:
         self._context = _quickjs.Context()
         self._context.set_memory_limit(MEMORY_BYTES)
         self._context.set_max_stack_size(STACK_BYTES)
-        self._speak: Any = self._context.eval(SOURCE)(MAX_NODES, MAX_CHARACTERS, _NOT_A_NUMBER)
+        self._speak: Any = self._context.eval(source_for(source))(MAX_NODES, MAX_CHARACTERS, _NOT_A_NUMBER)
         seconds = _limit.get(CPU_SECONDS)
         self._context.set_time_limit(10 * seconds)
         self._reusable: bool = bool(self._speak("reload" if surveyed else "load", source)) and not self._context.execute_pending_job()
@@ -109,9 +110,8 @@ class _Sandbox:
 
 def compile_javascript(model: JavaScriptModel, path: DataPath = ("javascript",)) -> Codec:
     """The codec of one file. Raises ConfigError when it cannot be loaded."""
-    source = model.source
     try:
-        _parse(source)
+        source = _script(model.source)
         first = _Sandbox(source)
     except _quickjs.JSException as error:
         raise ConfigError([ConfigProblem(path, f"{model.file} is no codec: {_said(error)}")]) from None
@@ -142,6 +142,44 @@ def compile_javascript(model: JavaScriptModel, path: DataPath = ("javascript",))
         return _read(answer)
 
     return decode
+
+
+_EXPORTED = re.compile(
+    r"(^|[;}])([ \t]*)export\s+(?:default\s+(?=(?:async\s+)?(?:function|class)\s+[A-Za-z_$]))?(?=(?:async|function|class|const|let|var)\b)",
+    re.M,
+)
+_DEFAULT = re.compile(r"(^|[;}])([ \t]*)export\s+default\s+", re.M)
+_LIST = re.compile(r"(^|[;}])([ \t]*)export\s*\{([^{}]*)\}[ \t]*;?", re.M)
+_IMPORT = re.compile(r"^[ \t]*import\b[^;\n]*['\"]([^'\"\n]{1,100})['\"]", re.M)
+
+
+def _script(source: str) -> str:
+    """The file as one script. A module's `export` is taken off (its lines stay where they are); what it imports is not there."""
+    if source.startswith("#!"):
+        source = "//" + source
+    try:
+        _parse(source)
+    except _quickjs.JSException as error:
+        if "export" not in source and "import" not in source:
+            raise
+        if imported := _IMPORT.search(source):
+            raise _quickjs.JSException(f"it imports {imported[1]!r}: put all of it into one file") from None
+        plain = _DEFAULT.sub(r"\1\2module.exports = ", _EXPORTED.sub(r"\1\2", _LIST.sub(_listed, source)))
+        if plain == source:
+            raise error from None
+        _parse(plain)
+        return plain
+    return source
+
+
+def _listed(found: re.Match[str]) -> str:
+    """`export { decode as decodeUplink, x }` as members of `module.exports`."""
+    members = []
+    for part in found[3].split(","):
+        name, _, said = part.strip().partition(" as ")
+        if re.fullmatch(r"[A-Za-z_$][\w$]{0,99}", name.strip()):
+            members.append(f"module.exports.{(said or name).strip()} = {name.strip()};")
+    return f"{found[1]}{found[2]}{' '.join(members)}" + "\n" * found[0].count("\n")
 
 
 def _parse(source: str) -> None:

@@ -17,8 +17,8 @@ Values whose names begin with `_` are for formulas only. Formulas also know `por
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -32,6 +32,19 @@ class Codec(Protocol):
 
     def __call__(self, raw: bytes, port: int | None, received_ms: int = 0, /) -> Pairs | Control | Rejection:
         """`received_ms`: ms since the epoch, the only clock a JavaScript codec sees; no influence on binary layouts."""
+
+
+class Accounted(NamedTuple):
+    """How much of a message a codec's layout accounts for."""
+
+    left: int
+    """Bytes that nothing in the layout reads."""
+    bits: float
+    """How much had to be exactly as it is (keys, signatures, checksums), in bits: what chance would have had to guess."""
+
+
+Account: TypeAlias = Callable[[bytes, int | None], Accounted]
+"""(application payload, port) → how much of it is accounted for. Raises for no input."""
 
 
 class _Model(BaseModel):
@@ -152,6 +165,8 @@ class TlvModel(_Model):
     """A length stands between key and value, or every value has as many bytes as this number: unknown keys can be passed over."""
     items: Mapping[str, tuple[Step, ...]] = Field(min_length=1)
     """Key in hexadecimal, in quotes (`"03 67"`) → steps of its value. `at` counts from the value's first byte."""
+    after: int = Field(0, ge=0, le=64)
+    """Bytes behind the last item that belong to none (a checksum that is not looked at)."""
     unknown: Literal["stop", "reject", "skip"] = "stop"
     """What an unknown key does: keeps what was read so far, refuses the message, or (with `length`) is passed over."""
 

@@ -1,6 +1,10 @@
 """The JavaScript side of `devices.codecs.javascript`: run once in a new context, before any codec."""
 
-SOURCE = r"""
+import re
+
+from devices.codecs.shims import SHIMS
+
+_SOURCE = r"""
 // The JavaScript side of devices/codecs/javascript.py: run once in a new context, before any codec. Its value is the one function
 // by which Python speaks to the context; nothing of this file can be reached by a codec.
 (function (limitNodes, limitCharacters, notANumber) {
@@ -16,6 +20,7 @@ SOURCE = r"""
   const quiet = () => undefined;
   globalThis.console = {log: quiet, info: quiet, warn: quiet, error: quiet, debug: quiet};
 
+__SHIMS__
   // ---- Date: the clock stands at `now`, and every zone is UTC.
   let now = 0;
   const Real = Date, realParse = Date.parse, utc = Date.UTC, test = RegExp.prototype.test;
@@ -119,10 +124,15 @@ SOURCE = r"""
   };
 
   // ---- The codec: one function, run afresh for each message, so that its variables are those of one message.
-  let codec = null;
+  let codec = null, wanted = undefined;
+  const buffers = freeze({Buffer: globalThis.Buffer});
+  const require = freeze((name) => {
+    if (name === 'buffer' || name === 'node:buffer') return buffers;
+    throw new TypeError('there is no module ' + text(name) + ': a codec is one file');
+  });
   const entry = () => {
     const module = {exports: {}};
-    const found = apply(codec, undefined, [module, module.exports, undefined]);
+    const found = apply(codec, undefined, [module, module.exports, wanted]);
     if (!found.module) return found;
     const {decodeUplink, Decode, Decoder} = found.module;
     if (typeof decodeUplink === 'function') return {decodeUplink};
@@ -157,7 +167,9 @@ SOURCE = r"""
     const json = stringify(data, (key, value) => {
       if (++nodes > limitNodes) throw new RangeError('its result holds more than ' + limitNodes + ' values');
       if (typeof value === 'number') return finite(value) ? value : notANumber;
-      return typeof value === 'bigint' ? text(value) : value;
+      if (typeof value !== 'bigint') return value;
+      const number = Number(value);
+      return Number.isSafeInteger(number) ? number : text(value);
     });
     if (json === undefined) return 'Xits result is nothing';
     if (json.length > limitCharacters) throw new RangeError('its result is longer than ' + limitCharacters + ' characters');
@@ -179,6 +191,7 @@ SOURCE = r"""
     if (what === 'again') return codec !== null;
     // load, reload: compile, run its top level once. Load says whether one context may serve message after message.
     if (what === 'load') survey();
+    wanted = apply(test, /\brequire\(\s*['"](?:node:)?buffer['"]\s*\)/, [given]) ? require : undefined;
     codec = make('module', 'exports', 'require', given + '\n;return ' +
       "typeof decodeUplink === 'function' ? {decodeUplink} : typeof Decode === 'function' ? {Decode} : " +
       "typeof Decoder === 'function' ? {Decoder} : {module: module.exports};");
@@ -192,3 +205,11 @@ SOURCE = r"""
   };
 })
 """
+
+_TAKEN_FOR_GRANTED = re.compile(r"\b(?:Buffer|TextDecoder|TextEncoder)\b")
+_WITHOUT, _WITH = (_SOURCE.replace("__SHIMS__", shims) for shims in ("", SHIMS))
+
+
+def source_for(codec: str) -> str:
+    """What is run before this codec: the sandbox, and where the codec names one of them, what it takes for granted (0.4 ms)."""
+    return _WITH if _TAKEN_FOR_GRANTED.search(codec) else _WITHOUT

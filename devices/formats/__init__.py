@@ -25,6 +25,7 @@ from devices.formats import (
     tasmota,
     thingpark,
     ttn_v3,
+    waspmote,
     zigbee2mqtt,
 )
 from devices.formats.base import Context, Control, Format, Pairs, Reader, Record
@@ -53,6 +54,7 @@ _MODULES = (
     home_assistant,
     shelly,
     ngsi,
+    waspmote,
 )
 
 FORMATS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}

@@ -59,6 +59,8 @@ class Format:
     """The format itself may say who speaks (`Record.device`): a type may leave `device` out."""
     time: bool = False
     """The format itself may say when (`Record.time`)."""
+    units: bool = False
+    """Values may have their unit beside them, under `<path>@unit`: it counts before the type's."""
     raw: bool = False
     """Records may hold an encoded application payload (`Record.raw`), which a type's `codec` reads."""
     state_key: StateKey | None = None

@@ -39,6 +39,8 @@ A type that is not in the table has no known length: what stands before it is ke
 
 from __future__ import annotations
 
+import math
+
 from devices.formats.base import Format
 from devices.formats.record import Context, Pairs, Record, RecordReader
 from devices.rejection import Reason, Rejection
@@ -113,6 +115,17 @@ def decode(raw: bytes, port: int | None = None, received_ms: int = 0, /) -> Pair
             else:
                 pairs[path] = number if divisor == 1 else number / divisor
     return pairs
+
+
+def account(raw: bytes) -> tuple[int, float]:
+    """How many bytes are no values, and how many bits of the others had to be as they are (the types)."""
+    at, bits = 0, 0.0
+    while at + 1 < len(raw) and raw[at + 1] in TYPES:
+        after = at + 2 + sum(part[1] for part in TYPES[raw[at + 1]][1])
+        if after > len(raw):
+            break
+        at, bits = after, bits + 8 - math.log2(len(TYPES))
+    return len(raw) - at, bits
 
 
 def _refused(raw: bytes, at: int, known: bool, read: int) -> Rejection:

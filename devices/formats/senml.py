@@ -262,4 +262,4 @@ def likely(payload: bytes) -> bool:
     return payload[:1] >= b"\x80" or payload.lstrip()[:1] == b"["
 
 
-FORMAT = Format("senml", reader=reader, options=Options, device=True, time=True, likely=likely)
+FORMAT = Format("senml", reader=reader, options=Options, device=True, time=True, units=True, likely=likely)

@@ -259,4 +259,4 @@ def reader(options: None) -> RecordReader:
     return read
 
 
-FORMAT = Format("sparkplug-b", reader=reader, device=True, time=True, state_key=state_key)
+FORMAT = Format("sparkplug-b", reader=reader, device=True, time=True, units=True, state_key=state_key)

@@ -6,8 +6,8 @@
     health  rssi and snr of the gateway that heard it best
     place   uplink_message.locations (user, else gps, else any), of the device
 
-Joins, acknowledgements and the like are control messages. The storage and event form, with the message under `data`, is read
-as well. The common message goes through a typed reader that skips what is not asked for; whatever that one refuses is read
+Joins, acknowledgements and the like are control messages. The storage integration's form (under `result`) and the event's (under
+`data`) are read as well. The common message goes through a typed reader that skips what is not asked for; whatever that one refuses is read
 again as a tree, forgivingly.
 """
 
@@ -131,9 +131,10 @@ def quick(payload: bytes) -> Uplink | None:
 
 def from_tree(tree: Any) -> list[Record] | Control | Rejection:
     """The same from a parsed message."""
-    data = tree.get("data")
-    if "uplink_message" not in tree and data.__class__ is dict and "end_device_ids" in data:
-        tree = data
+    for wrapper in ("result", "data"):  # the storage integration's answers, and events
+        inner = tree.get(wrapper)
+        if "end_device_ids" not in tree and inner.__class__ is dict and "end_device_ids" in inner:
+            tree = inner
     device = env.text(env.member(tree, "end_device_ids", "dev_eui")) or env.text(env.member(tree, "end_device_ids", "device_id"))
     up = tree.get("uplink_message")
     if up.__class__ is not dict:

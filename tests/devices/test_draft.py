@@ -77,6 +77,29 @@ def test_a_list_of_names_and_values_goes_by_the_names() -> None:
     assert data["examples"][0]["readings"] == {"pm10": 20.1, "pm25": 12.5, "rh": 70.0}
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"sensor": "temperature", "value": "25.6", "node": "n-1", "ts": 1773453600},
+        {"name": "temperature", "val": 25.6, "node": "n-1", "ts": 1773453600},
+        [{"node": "n-1", "ts": 1773453600, "type": "temperature", "V": 25.6, "unit": "C"}, {"node": "n-1", "type": "rh", "V": 50}],
+    ],
+)
+def test_a_record_that_names_its_one_value(message: Any) -> None:
+    data, _, text = begun(json.dumps(message).encode())
+    assert data["format"] == "nested-json"
+    assert set(data["options"]) == {"name_at", "value_at"}
+    assert fields(data) == {"temperature": ("air_temp", "°C")}
+    assert data["device"] == {"field": "node"}
+    assert "add a field for each name" in text
+
+
+def test_a_record_with_names_that_say_nothing_is_read_member_by_member() -> None:
+    data, _, _ = begun(b'{"sensor": "A1", "value": 7.1, "node": "n-1", "ph": 7.2}')
+    assert "options" not in data
+    assert "ph" in fields(data)
+
+
 def test_nested_json_with_local_time_and_the_device_in_the_topic() -> None:
     message = {"Time": "2026-03-14T09:00:00", "SDS0X1": {"PM2.5": 3.4, "PM10": 9}, "BME280": {"Temperature": 31.5, "Pressure": 100812}}
     data, _, text = begun(json.dumps(message).encode(), "tele/roof-7/SENSOR")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.loader import catalogue
-from devices.units import UnitError, conversion, molar_volume, parse_unit
+from devices.units import UnitError, conversion, molar_volume, normal, parse_unit, stated_conversions
 
 CATALOGUE = catalogue()
 
@@ -131,3 +131,14 @@ def test_every_canonical_unit_converts_to_itself_exactly() -> None:
 def test_any_text_is_a_unit_or_a_unit_error(text: str) -> None:
     with contextlib.suppress(UnitError):
         assert parse_unit(text).factor > 0
+
+
+def test_what_a_message_that_names_its_unit_may_say() -> None:
+    said = stated_conversions(catalogue()["air_temp"])
+    assert said["K"] == conversion("K", catalogue()["air_temp"])
+    assert said["degF"] == said["°F"] == conversion("°F", catalogue()["air_temp"])
+    assert said["m"] is None
+    assert "furlong" not in said
+    assert stated_conversions(catalogue()["rh"])["/"] == (100.0, 0.0)
+    assert stated_conversions(catalogue()["nh4_n"], "NH4")["mg/L"] == conversion("mg/L", catalogue()["nh4_n"], basis="NH4")
+    assert normal("µg / m³") == "ug/m3"

@@ -69,7 +69,7 @@ def test_results_are_pairs_under_paths() -> None:
         "c[1].d": True,
         "e.f": "x",
         "n": None,
-        "big": "10",
+        "big": 10,
         "when": "1970-01-01T00:00:00.000Z",
     }
 
@@ -281,7 +281,9 @@ def test_a_codec_with_polyfills_works() -> None:
         ("while (true) {}", "interrupted"),
         ("}); (function () {", "SyntaxError"),
         ("}); let n = 0; (function (module, exports) { function decodeUplink() { return {data: {n: n++}} }", "SyntaxError"),
-        ("export function decodeUplink() {}", "SyntaxError"),
+        ("import {x} from './x.js';\nexport function decodeUplink() {}", "it imports './x.js'"),
+        ("export function () {}", "SyntaxError"),
+        ("export * from 'x'", "SyntaxError"),
     ],
 )
 def test_what_is_no_codec_is_a_configuration_error(source: str, says: str) -> None:
@@ -362,3 +364,87 @@ def test_nan_inside_lists_is_marked_too() -> None:
     found = uplink("return {data: {a: [0/0, 1]}}")(b"", 1)
     assert math.isnan(found["a[0]"])
     assert found["a[1]"] == 1
+
+
+# ---------------------------------------------------------------- what makers' files look like
+
+MODULES = [
+    "export function decodeUplink(input) { return {data: {n: input.bytes[1]}}; }",
+    "export default function decodeUplink(input) { return {data: {n: input.bytes[1]}}; }",
+    "export const decodeUplink = (input) => ({data: {n: input.bytes[1]}});",
+    "function decodeUplink(input) { return {data: {n: input.bytes[1]}}; }\nexport { decodeUplink };",
+    "function read(input) { return {data: {n: input.bytes[1]}}; }\nexport {\n  read as decodeUplink,\n};",
+    "function read(input){return {data:{n:input.bytes[1]}}};export{read as decodeUplink};",
+    "export default { decodeUplink(input) { return {data: {n: input.bytes[1]}}; } };",
+    "#!/usr/bin/env node\nfunction decodeUplink(input) { return {data: {n: input.bytes[1]}}; }",
+    "if (typeof module !== 'undefined') { module.exports = { decodeUplink: (i) => ({data: {n: i.bytes[1]}}) }; }",
+    "const text = 'a line that says export and import';\nfunction Decoder(bytes, port) { return {n: bytes[1]}; }",
+]
+
+
+@pytest.mark.parametrize("source", MODULES)
+def test_modules_and_scripts(source: str) -> None:
+    assert codec(source)(b"\x00\xe1", 2) == {"n": 225}
+
+
+def test_an_exported_file_keeps_its_line_numbers() -> None:
+    source = "export {\n  a,\n};\nvar a = 1;\nfunction decodeUplink() { return {data: {line: new Error().stack}}; }"
+    plain = source.replace("export {\n  a,\n};", "\n\n;")
+    assert codec(source)(b"\1", 1) == codec(plain)(b"\1", 1)
+
+
+@pytest.mark.parametrize(
+    ("expression", "due"),
+    [
+        ("Buffer.from(input.bytes).readUInt16BE(0)", 0x00E1),
+        ("Buffer.from(input.bytes).readUint16LE(0)", 0xE100),
+        ("Buffer.from(input.bytes).readInt16LE()", -7936),
+        ("new Buffer(input.bytes).readInt8(1)", -31),
+        ("Buffer.from(input.bytes).readUIntBE(0, 2)", 225),
+        ("Buffer.from(input.bytes).readIntLE(0, 2)", -7936),
+        ("Buffer.from(input.bytes).toString('hex')", "00e1"),
+        ("Buffer.from(input.bytes).toString('base64')", "AOE="),
+        ("Buffer.from('AOE=', 'base64').length", 2),
+        ("Buffer.from('41c80000', 'hex').readFloatBE(0)", 25.0),
+        ("Buffer.from('0000c841', 'hex').readFloatLE(0)", 25.0),
+        ("Buffer.from('4039000000000000', 'hex').readDoubleBE(0)", 25.0),
+        ("Buffer.from('ffffffffffffffff', 'hex').readBigInt64BE(0)", -1),
+        ("Buffer.from('0000000000000007', 'hex').readBigUInt64BE(0)", 7),
+        ("Buffer.from('°C').length", 3),
+        ("Buffer.from('°C').toString()", "°C"),
+        ("Buffer.from([1, 2, 3, 4]).slice(1, 3).toString('hex')", "0203"),
+        ("Buffer.concat([Buffer.from([1]), Buffer.alloc(2)]).toString('hex')", "010000"),
+        ("Buffer.isBuffer(Buffer.from([1])) && !Buffer.isBuffer([1])", True),
+        ("Buffer.from([1]).equals(Buffer.from([1]))", True),
+        ("JSON.stringify(Buffer.from([1, 2]))", '{"type":"Buffer","data":[1,2]}'),
+        ("(() => { const b = Buffer.alloc(2); b.writeInt16LE(-2, 0); return b.toString('hex'); })()", "feff"),
+        ("(() => { const b = Buffer.alloc(3); Buffer.from([7, 8]).copy(b, 1); return b.toString('hex'); })()", "000708"),
+        ("new TextDecoder().decode(new Uint8Array([0xc2, 0xb0, 67]))", "°C"),
+        ("new TextEncoder().encode('°').length", 2),
+        ("atob('AQI=').charCodeAt(1)", 2),
+        ("new DataView(new Uint8Array(input.bytes).buffer).getInt16(0)", 225),
+        ("BigInt(5) * 2n", 10),
+        ("2n ** 80n", "1208925819614629174706176"),
+        ("(console.log(1), console.table && 1, 3)", 3),
+        ("typeof require", "undefined"),
+    ],
+)
+def test_what_codecs_take_for_granted(expression: str, due: Any) -> None:
+    assert uplink(f"return {{data: {{n: {expression}}}}}")(b"\x00\xe1", 2) == {"n": due}
+
+
+def test_buffer_may_be_required_and_nothing_else() -> None:
+    before = "const { Buffer: B } = require('buffer');"
+    assert uplink("return {data: {n: B.from(input.bytes).readUInt8(0)}}", before)(b"\x07", 1) == {"n": 7}
+    with pytest.raises(ConfigError, match="there is no module fs"):
+        uplink("return {data: {}}", before + "require('fs')")
+
+
+def test_reading_behind_the_end_is_an_error_as_in_node() -> None:
+    assert "RangeError" in refused("return {data: {n: Buffer.from([1]).readUInt16BE(0)}}").detail
+
+
+def test_buffers_remember_nothing() -> None:
+    """They are of the language, as far as a codec can see: nothing can be hung on them."""
+    read = uplink("Buffer.n = (Buffer.n || 0) + 1; Buffer.prototype.n = 1; return {data: {n: Buffer.n || 0}}")
+    assert read(b"\1", 1) == read(b"\1", 1)

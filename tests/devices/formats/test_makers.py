@@ -108,6 +108,19 @@ def test_home_assistant_value_object_and_discovery() -> None:
 # ---------------------------------------------------------------- Shelly
 
 
+def test_shelly_first_generation_topics() -> None:
+    assert one("shelly", b"27.5", "shellies/ht-1/sensor/temperature") == Record({"sensor.temperature": 27.5}, "ht-1")
+    assert one("shelly", {"tmp": {"tC": 21}}, "shellies/ht-1/info").device == "ht-1"
+    assert isinstance(say("shelly", b"\xff", "shellies/ht-1/sensor/temperature"), Rejection)
+    assert isinstance(say("shelly", b"27.5", "other/ht-1/sensor/temperature"), Rejection)
+
+
+def test_shelly_component_topics_say_who_speaks() -> None:
+    assert one("shelly", {"id": 0, "tC": 27.5}, "garden/ht-3/status/temperature:0").device == "ht-3"
+    assert one("shelly", {"id": 0, "mac": "AABB"}, "ht-3/status/sys").device == "ht-3"
+    assert one("shelly", {"src": "s", "method": "NotifyStatus", "params": {}}, "ht-3/events/rpc").device == "s"
+
+
 def test_shelly_notifications_and_component_topics() -> None:
     told = {
         "src": "shellyhtg3-1",
@@ -210,3 +223,104 @@ def test_a_reading_that_the_message_itself_calls_invalid_is_missing() -> None:
     for said, due in ((True, 500.0), (False, None)):
         assert kind.decode(json.dumps({"sensor": {"is_valid": said, "ppm": 500}}).encode(), ("d",)).values[0].value == due
     assert kind.decode(b'{"sensor":{"ppm":500}}', ("d",)).values[0].flag == 9
+
+
+# ---------------------------------------------------------------- one value that a member names
+
+
+NAMED = {"options": {"name_at": "sensor", "value_at": "value"}, "device": {"field": "node"}, "time": {"field": ["timestamp", "datetime"]}}
+NAMED_FIELDS = {"TC": {**TEMPERATURE, "text": True}, "HUM": {"parameter": "rh", "unit": "%", "text": True}}
+
+
+@pytest.mark.parametrize(
+    ("message", "due", "time_ms"),
+    [
+        ({"node": "n", "sensor": "TC", "value": "25.6", "timestamp": "2018-07-19T11:01:41+03:00"}, {"air_temp": 25.6}, 1_531_987_301_000),
+        ({"node": "n", "sensor": "HUM", "value": 60, "datetime": 1_531_987_301, "timestamp": None}, {"rh": 60}, 1_531_987_301_000),
+        ({"node": "n", "sensor": "HUM", "value": 60}, {"rh": 60}, None),
+    ],
+)
+def test_a_value_stands_under_the_name_that_the_record_gives_it(message: Any, due: dict[str, float], time_ms: int | None) -> None:
+    found = typed("nested-json", NAMED_FIELDS, **NAMED).decode(json.dumps(message).encode(), ())
+    assert isinstance(found, Decoded)
+    assert {value.parameter: value.value for value in found.values} == due
+    assert found.time_ms == time_ms
+
+
+def test_named_values_of_an_array_are_records_and_a_member_of_that_name_is_left_as_it_is() -> None:
+    options = FORMATS["nested-json"].options
+    assert options is not None
+    chosen = options.model_validate({"each": "all", "shared": ["node"], "name_at": "s", "value_at": "v"})
+    rows = [{"s": "a", "v": 1}, {"s": "v", "v": 2}, {"s": 7, "v": 3}, {"s": "b"}, {"v": 4}, {"s": "", "v": 5}]
+    found = FORMATS["nested-json"].parse(json.dumps({"node": "n", "all": rows}).encode(), Context(), chosen)
+    assert isinstance(found, list)
+    assert [record.pairs.get("a") for record in found] == [1, None, None, None, None, None]
+    assert [record.pairs.get("v") for record in found] == [1, 2, 3, None, 4, 5]
+    for form in ("cbor", "msgpack"):
+        assert FORMATS[form].options is options
+
+
+# ---------------------------------------------------------------- slope and offset beside the value
+
+
+SCALED = {"co": {"parameter": "co", "unit": "µg/m³", "factor_at": "slope", "offset_at": "zero", "missing": [-999]}}
+
+
+@pytest.mark.parametrize(
+    ("message", "due"),
+    [
+        ({"co": 444.39, "slope": 1.0574, "zero": -76.2663}, 393.631686),
+        ({"co": 444, "slope": 2, "zero": 0}, 888.0),
+        ({"co": -999, "slope": 1, "zero": 0}, None),
+        ({"co": -999, "slope": None, "zero": None}, None),
+        ({"co": None, "slope": 1, "zero": 0}, None),
+        ({"co": 1, "slope": None, "zero": 0}, "refused"),
+        ({"co": 1, "zero": 0}, "refused"),
+        ({"co": 1, "slope": "2", "zero": 0}, "refused"),
+        ({"co": 1, "slope": True, "zero": 0}, "refused"),
+        ({"co": "1", "slope": 1, "zero": 0}, "refused"),
+        ({"co": 1e300, "slope": 1e300, "zero": 0}, "refused"),
+        ({"co": 10**400, "slope": 1, "zero": 0}, "refused"),
+    ],
+)
+def test_a_message_may_say_how_its_value_is_corrected(message: Any, due: float | str | None) -> None:
+    kind = typed("nested-json", {**SCALED, "rh": {"parameter": "rh", "unit": "%"}}, device={"level": 1})
+    found = kind.decode(json.dumps({**message, "rh": 50}).encode(), ("n",))
+    assert isinstance(found, Decoded)
+    values = {value.parameter: value.value for value in found.values}
+    if due == "refused":
+        assert [field.field for field in found.refused] == ["co"]
+        assert "co" not in values
+    else:
+        assert values["co"] == pytest.approx(due)
+
+
+def test_numbers_that_are_texts_are_corrected_by_texts() -> None:
+    fields = {"co": {**SCALED["co"], "text": True}}
+    found = typed("nested-json", fields, device={"level": 1}).decode(b'{"co":"10","slope":"1.5","zero":"2"}', ("n",))
+    assert isinstance(found, Decoded)
+    assert found.values[0].value == 17.0
+
+
+# ---------------------------------------------------------------- units that the format states
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "due"),
+    [("Cel", 25.5, 25.5), ("K", 298.65, 25.5), (None, 25.5, 25.5), ("my unit", 25.5, 25.5), ("degF", 77.9, 25.5)],
+)
+def test_senml_the_stated_unit_counts_before_the_types(unit: str | None, value: float, due: float) -> None:
+    record: dict[str, Any] = {"bn": "n:", "n": "t", "v": value}
+    found = typed("senml", {"t": TEMPERATURE}).decode(json.dumps([{**record, "u": unit} if unit else record]).encode(), ())
+    assert isinstance(found, Decoded)
+    assert found.values[0].value == pytest.approx(due)
+
+
+def test_senml_ratios_and_units_that_cannot_be() -> None:
+    fields = {"h": {"parameter": "rh", "unit": "%"}, "t": TEMPERATURE, "n": {"parameter": "nh4_n", "unit": "mg/L", "basis": "NH4"}}
+    pack = [{"bn": "x:", "n": "h", "u": "/", "v": 0.5}, {"n": "t", "u": "m", "v": 20}, {"n": "n", "u": "mg/l", "v": 1}]
+    found = typed("senml", fields).decode(json.dumps(pack).encode(), ())
+    assert isinstance(found, Decoded)
+    values = {value.parameter: value.value for value in (*found.values, *found.extra)}
+    assert values == {"rh": 50.0, "nh4_n": pytest.approx(0.7764, abs=1e-3)}
+    assert [(field.field, field.detail) for field in found.refused] == [("t", "the message gives its unit as 'm', which cannot be")]

@@ -50,6 +50,12 @@ def v3(**event: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------- The Things Stack
 
 
+@pytest.mark.parametrize("wrapper", ["result", "data"])
+def test_ttn_answers_of_the_storage_and_events_hold_the_message(wrapper: str) -> None:
+    message = ttn(f_port=2, frm_payload="AQI=", received_at="2026-03-14T02:00:00Z")
+    assert one("ttn-v3", {"name": "as.up.data.forward", wrapper: message}) == one("ttn-v3", message)
+
+
 def test_ttn_takes_the_network_clock_the_best_gateway_and_the_devices_place() -> None:
     heard = [{"rssi": -100, "snr": 3}, {"rssi": -40.5, "snr": 9.5}, {"snr": 1}, {}, {"rssi": "?"}]
     places = {"frm-payload": {"latitude": 1, "longitude": 2}, "user": {"latitude": 16.06, "longitude": 108.22}}
@@ -276,3 +282,14 @@ GENERAL = {form: general(form) for form in FAST}
 def same(form: str, payload: bytes) -> None:
     """What each says must be the same."""
     assert FAST[form](payload, ()) == GENERAL[form](payload, ()), payload
+
+
+def test_a_status_events_battery_counts_though_a_field_gives_it_in_uplinks() -> None:
+    field = {"battery": {"parameter": "battery", "unit": "%"}, "t": {"parameter": "air_temp", "unit": "°C"}}
+    kind = parse({"id": "x", "title": {"vi": "x", "en": "x"}, "format": "lorawan", "interval": "1m", "fields": field}, catalogue())
+    status = kind.decode(json.dumps(v4(batteryLevel=75.5, margin=7)).encode(), ())
+    assert isinstance(status, Decoded)
+    assert [(value.parameter, value.value) for value in (*status.values, *status.extra)] == [("battery", 75.5)]
+    both = kind.decode(json.dumps(v4(object={"t": 21.5, "battery": 60})).encode(), ())
+    assert isinstance(both, Decoded)
+    assert [(value.parameter, value.value) for value in both.extra] == [("battery", 60.0)]
