@@ -269,7 +269,7 @@ def _regraded(values: list[Value], station: Station) -> list[Value]:
 def build_interpreter(core_config: Mapping[str, Any], catalogue: Catalogue | None = None) -> Interpreter:
     """An interpreter from plain data, as it stands in the journal's `Config` records.
 
-    Keys: `types` (list of device types), `stations` (list of stations), `routes` (list of [source, filter, type]),
+    Keys: `types` (list of device types), `stations` (stations, one after the other), `routes` (list of [source, filter, type]),
     `max_payload` (bytes), and optionally `timezone` (IANA, of dates in the registry). Others are ignored. Raises ConfigError
     with every problem and its path.
     """

@@ -6,10 +6,10 @@ Dates without a time are the first moment of that day in the city's zone. Errors
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
@@ -141,7 +141,17 @@ class StationModel(_Model):
         return name
 
 
-_STATIONS = TypeAdapter(tuple[StationModel, ...])
+_STATION = TypeAdapter(StationModel)
+
+
+class _Entry(NamedTuple):
+    """What is needed of one entry until all are known: a tenth of its model."""
+
+    path: DataPath
+    topics: tuple[str, ...]
+    broker: str | None
+    interval: int | None
+    calibration: Mapping[str, Calibrations]
 
 
 @dataclass(slots=True)
@@ -149,22 +159,28 @@ class _Found:
     """What the registry's data say of one device, gathered over the stations."""
 
     type: DeviceType
-    entries: list[tuple[DataPath, DeviceModel]] = field(default_factory=list)
+    entries: list[_Entry] = field(default_factory=list)
     placements: list[tuple[Placement, DataPath]] = field(default_factory=list)
     maintenance: list[Maintenance] = field(default_factory=list)
 
 
 def parse(
-    stations: Sequence[Mapping[str, Any]], types: Mapping[str, DeviceType], catalogue: Catalogue, zone: str = DEFAULT_ZONE
+    stations: Iterable[Mapping[str, Any]], types: Mapping[str, DeviceType], catalogue: Catalogue, zone: str = DEFAULT_ZONE
 ) -> Registry:
-    """Build the registry from the list under `stations:`. Raises ConfigError with every problem found."""
-    try:
-        models = _STATIONS.validate_python(stations)
-    except ValidationError as error:
-        raise ConfigError(from_pydantic(error, ("stations",))) from None
+    """Build the registry from the entries under `stations:`, looked at one after the other. Raises ConfigError with all problems."""
     builder = _Builder(types, catalogue, parse_zone(zone))
-    for index, model in enumerate(models):
-        builder.station(("stations", index), model)
+    wrong = []
+    # One at a time: a checked model is ten times what is kept of it, and is gone before the next one is made.
+    for index, station in enumerate(stations):
+        try:
+            model = _STATION.validate_python(station)
+        except ValidationError as error:
+            wrong += from_pydantic(error, ("stations", index))
+            continue
+        if not wrong:
+            builder.station(("stations", index), model)
+    if wrong:
+        raise ConfigError(wrong)
     devices = {name: builder.device(name, found) for name, found in builder.found.items()}
     if builder.problems:
         raise ConfigError(builder.problems)
@@ -259,7 +275,7 @@ class _Builder:
         found = self.found.setdefault(entry.id, _Found(kind))
         if found.type is not kind:
             self._problem((*path, "type"), f"device {entry.id!r} is a {found.type.id} elsewhere in the registry")
-        found.entries.append((path, entry))
+        found.entries.append(_Entry(path, entry.topics, entry.broker, entry.interval, entry.calibration))
         found.placements.append((Placement(station, start, end, entry.height_m, entry.serial, entry.note), path))
         found.maintenance.extend(self._maintenance((*path, "maintenance"), entry.maintenance))
 
@@ -270,14 +286,14 @@ class _Builder:
             if later.from_ms < earlier.to_ms:
                 where = f"device {name!r} stands at {earlier.station.id!r} and {later.station.id!r} at the same time"
                 self._problem((*path, "from"), f"{where}: end the one with `to`, begin the other with `from`")
-        topics = tuple(dict.fromkeys(topic for _, entry in found.entries for topic in entry.topics))
+        topics = tuple(dict.fromkeys(topic for entry in found.entries for topic in entry.topics))
         return Device(
             id=name,
             type=found.type.id,
             placements=tuple(placement for placement, _ in found.placements),
             topics=topics,
-            broker=self._agreed(found, "broker"),
-            interval_ms=self._agreed(found, "interval") or found.type.interval_ms,
+            broker=self._agreed(found, name, "broker"),
+            interval_ms=self._agreed(found, name, "interval") or found.type.interval_ms,
             delay_ms=found.type.delay_ms,
             matchers=matchers_of(topics),
             accumulates=found.type.accumulates,
@@ -290,21 +306,21 @@ class _Builder:
         compiled = dict(found.type.corrections or {})
         gathered: dict[str, list[CalibrationModel]] = {}
         where: DataPath = ()
-        for path, entry in found.entries:
+        for entry in found.entries:
             for parameter, versions in entry.calibration.items():
                 gathered.setdefault(parameter, []).extend(versions)
-                where = path
+                where = entry.path
         if gathered:
             own, problems = compile_calibrations(gathered, found.type.spans, self._catalogue, self._zone, (*where, "calibration"))
             self.problems.extend(problems)
             compiled.update(own)
         return compiled or None
 
-    def _agreed(self, found: _Found, key: str) -> Any:
+    def _agreed(self, found: _Found, name: str, key: str) -> Any:
         said = None
-        for path, entry in found.entries:
+        for entry in found.entries:
             value = getattr(entry, key)
             if value is not None and said is not None and value != said:
-                self._problem((*path, key), f"differs from what another entry of device {entry.id!r} says")
+                self._problem((*entry.path, key), f"differs from what another entry of device {name!r} says")
             said = said if value is None else value
         return said

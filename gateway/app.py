@@ -428,7 +428,7 @@ def describer(config: CoreConfig, timezone: str) -> Describer:
     """Names for texts, from the registry and the catalogue."""
     registry = config.interpreter.registry
     return Describer(
-        stations={name: {str(key): text for key, text in station.name.items()} for name, station in registry.stations.items()},
+        stations={name: station.name for name, station in registry.stations.items()},
         parameters={
             name: ParameterText({str(key): text for key, text in item.name.items()}, item.display)
             for name, item in loader.catalogue().items()

@@ -6,13 +6,14 @@ exactly the configuration that was valid then. `envgw check` calls the same func
 
 from __future__ import annotations
 
-import contextlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from devices import loader
@@ -38,9 +39,20 @@ VERSION = 1
 class CoreConfig:
     """What the core runs with, compiled once (`interpreter`) and as journalled text."""
 
-    text: str
+    packed: bytes
+    """The text, compressed: it is needed once or twice in the life of a gateway, and would be half a kilobyte a device."""
     digest: str
     interpreter: Interpreter
+
+    @classmethod
+    def of(cls, text: str, interpreter: Interpreter) -> CoreConfig:
+        """The configuration that stands in `text`, and what was compiled from it."""
+        return cls(zlib.compress(text.encode(), 1), config_digest(text), interpreter)
+
+    @property
+    def text(self) -> str:
+        """Canonical JSON."""
+        return zlib.decompress(self.packed).decode()
 
     @property
     def plain(self) -> Mapping[str, Any]:
@@ -73,14 +85,20 @@ def build(loaded: LoadedConfig) -> CoreConfig:
     if problems:
         raise ConfigError(problems)
     try:
-        # As the core will read it from the journal. What cannot be written as JSON is named by the interpreter.
-        with contextlib.suppress(TypeError, ValueError):
-            plain = json.loads(config_text(plain))
-        interpreter = build_interpreter(plain)
+        interpreter = build_interpreter(
+            {**plain, "types": _as_journalled(types), "stations": (_as_journalled(item) for _, _, item in stations)}
+        )
     except DataError as error:
         raise ConfigError([_place(problem, loaded, stations) for problem in error.problems]) from None
-    text = config_text(plain)
-    return CoreConfig(text=text, digest=config_digest(text), interpreter=interpreter)
+    return CoreConfig.of(config_text(plain), interpreter)
+
+
+def _as_journalled(data: Any) -> Any:
+    """As the core will read it from the journal. What cannot be written as JSON is named by the interpreter."""
+    try:
+        return orjson.loads(config_text(data))
+    except (TypeError, ValueError):
+        return data
 
 
 _Placed = tuple[Document, int, Any]
