@@ -103,6 +103,9 @@ class SeriesMap(_Part):
     station: StationMap
     missing: list[str] = Field([], description="Codes for a missing value. Numbers are compared as numbers; empty is always missing.")
     unlabelled: list[str] = Field(["", "NULL"], description="Label texts that mean: no label.")
+    usable: list[str] = Field(
+        [], description="Labels with which a value still counts for indices. One with any other label does not; one without always does."
+    )
     columns: list[ColumnMap] = Field(min_length=1)
 
     @model_validator(mode="after")
