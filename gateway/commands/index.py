@@ -57,8 +57,8 @@ def hours_of(sources: list[Source], among: Sources, medium: Medium) -> Hours | N
 def _means(source: Source, parameter: str, series_map: SeriesMap | None, phase_ms: int, *, by_start: bool) -> dict[int, float]:
     columns, plan = source.columns, source.plans[parameter]
     if series_map is None:
-        flags = b"" if source.flags is None else source.flags[parameter]
-        return hourly.averaged(plan, columns.times, columns.values[parameter], flags, phase_ms)
+        stored = b"" if source.flags is None else source.flags[parameter]
+        return hourly.averaged(plan, columns.times, columns.values[parameter], stored, phase_ms)
     if source.interval_ms >= HOUR_MS:
         return hourly.published(columns.times, _published(source, parameter, series_map), phase_ms, by_start=by_start)
     values = hourly.unlabelled(columns.values[parameter], columns.labels.get(parameter, {}), series_map.usable)
@@ -86,7 +86,7 @@ def _before(time: date, since_ms: int, hours: Hours) -> bool:
 def write_lines(rows: Iterable[Found], out: BinaryIO, *, several: bool) -> None:
     """One JSON line each; NowCasts by parameter."""
     for row in rows:
-        index = row.index
+        index = row.found
         line = {"time": row.time.isoformat(), **({"station": row.station} if several else {}), **_fields(index)}
         out.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
     out.flush()
@@ -107,8 +107,9 @@ def table(rows: Iterable[Found]) -> Iterator[str]:
     """The same for people, with the reason in words where there is no index."""
     yield f"{'time':<25}  {'station':<18}  {'index':<7}  {'value':>5}  {'category':<20}  {'dominant':<10}  nowcast"
     for row in rows:
-        fields, index = _fields(row.index), row.index
+        fields, index = _fields(row.found), row.found
         value = "-" if index.value is None else str(index.value)
         name = index.why.text["en"] if index.why is not None else "" if index.category is None else index.category.name["en"]
         nowcast = " ".join(f"{parameter} {value:g}" for parameter, value in fields["nowcast"].items())  # type: ignore[attr-defined]
-        yield f"{row.time.isoformat():<25}  {row.station:<18}  {index.index:<7}  {value:>5}  {name:<20}  {index.dominant or '':<10}  {nowcast}".rstrip()
+        of = f"{row.time.isoformat():<25}  {row.station:<18}  {index.index:<7}"
+        yield f"{of}  {value:>5}  {name:<20}  {index.dominant or '':<10}  {nowcast}".rstrip()

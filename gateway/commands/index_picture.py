@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from devices.indices.result import Category, Index
 from gateway.commands.picture import new_figure, save
@@ -20,7 +21,7 @@ _NONE = {"vi": "không có", "en": "none"}
 _EMPTY = "#e5e5e5"
 
 
-def draw(rows: Sequence[Found], name: str, path: Path, language: str) -> None:
+def draw(rows: Sequence[Found], name: str, path: Path, language: Literal["vi", "en"]) -> None:
     """One strip a station and year, a column a week. Raises EnvgwError when there is nothing to draw or the file cannot be written."""
     days = by_day(rows)
     strips = sorted({(station, day.year) for station, day in days})
@@ -58,7 +59,7 @@ def draw(rows: Sequence[Found], name: str, path: Path, language: str) -> None:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
     shown = sorted(seen.values(), key=lambda category: category.least)
-    handles = [Patch(facecolor=category.colour, edgecolor="#999999", label=category.name[language]) for category in shown]  # type: ignore[index]
+    handles = [Patch(facecolor=category.colour, edgecolor="#999999", label=category.name[language]) for category in shown]
     handles.append(Patch(facecolor=_EMPTY, edgecolor="#999999", label=_NONE[language]))
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=8)
     title = _TITLES[language][name]
@@ -73,8 +74,8 @@ def by_day(rows: Iterable[Found]) -> dict[tuple[str, date], Index]:
         # An hour's label may be 00:00 of the next day: what it holds was measured before.
         day = (row.time - timedelta(milliseconds=1)).date() if isinstance(row.time, datetime) else row.time
         other = found.get((row.station, day))
-        if other is None or other.value is None or (row.index.value is not None and row.index.value < other.value):
-            found[row.station, day] = row.index
+        if other is None or other.value is None or (row.found.value is not None and row.found.value < other.value):
+            found[row.station, day] = row.found
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from math import isnan, nan
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from devices.loader import catalogue
 from gateway.commands.picture import new_figure, save
@@ -25,7 +25,7 @@ _PIXELS = 1600
 """Horizontal resolution: of a longer series the least and largest value of each of so many stretches is drawn."""
 
 
-def draw(sources: Sources, path: Path, language: str) -> None:
+def draw(sources: Sources, path: Path, language: Literal["vi", "en"]) -> None:
     """One panel a series, below one another. Raises EnvgwError when the file cannot be written."""
     names = _NAMES[language]
     panels = [(source, parameter) for source in sources.sources for parameter in source.columns.values]
@@ -64,9 +64,15 @@ def _panel(axis: Axes, times: Sequence[int], values: Sequence[float], flags: byt
             marked = [(day, value) for day, value, of in zip(days, values, flags, strict=True) if of == flag and not isnan(value)]
             axis.plot(*(zip(*marked, strict=True) if marked else ([], [])), ".", color=colour, markersize=3)
     axis.xaxis_date(tz=sources.zone)
-    locator = AutoDateLocator(tz=sources.zone)
+    locator = AutoDateLocator(  # type: ignore[no-untyped-call]
+        tz=sources.zone
+    )
     axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=sources.zone))
+    axis.xaxis.set_major_formatter(
+        ConciseDateFormatter(  # type: ignore[no-untyped-call]
+            locator, tz=sources.zone
+        )
+    )
     axis.set_xlim(days[0], max(days[-1], days[0] + width))
     axis.grid(alpha=0.25)
 

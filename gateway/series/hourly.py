@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import pairwise
 from math import isfinite, nan
 from typing import Literal, NamedTuple
 
@@ -66,7 +67,7 @@ class Found(NamedTuple):
     station: str
     time: datetime | date
     """An hour's label or a sample's time with its offset; a day."""
-    index: Index
+    found: Index
 
 
 def unlabelled(values: Sequence[float], labels: Mapping[int, str], usable: Sequence[str]) -> list[float]:
@@ -112,7 +113,7 @@ def averaged(plan: Plan, times: Sequence[int], values: Sequence[float], flags: b
             found[hour] = mean
 
     rows: Iterator[tuple[int, float, int]] = zip(times, values, flags, strict=True)
-    if any(later < sooner for sooner, later in zip(times, times[1:], strict=False)):
+    if any(later < sooner for sooner, later in pairwise(times)):
         rows = iter(sorted(rows))
     for time_ms, value, flag in rows:
         before = state.hour if time_ms > state.end and state.end >= 0 else None
