@@ -9,6 +9,7 @@ from itertools import pairwise
 from math import nan
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from devices.hours import HOUR_MS
@@ -57,7 +58,8 @@ def of_file(path: Path, map_name: str) -> Sources:
     """Every station of a file, judged with the shipped defaults. Raises `SeriesError`."""
     series_map = load_map(map_name)
     interval_ms = parse_duration(series_map.interval)
-    found = [_source(columns, interval_ms, None, None) for columns in read_columns(path, series_map)]
+    given = {column.parameter: Spans(column.plausible) for column in series_map.columns if column.plausible is not None}
+    found = [_source(columns, interval_ms, None, None, given) for columns in read_columns(path, series_map)]
     return Sources(found, series_map.time.tz, series_map)
 
 
@@ -98,11 +100,17 @@ def _earlier(since: str, hours: int) -> str:
         raise EnvgwError(str(error)) from None
 
 
-def _source(columns: Columns, interval_ms: int, flags: Mapping[str, bytes] | None, known: tuple[CoreConfig, str] | None) -> Source:
+def _source(
+    columns: Columns,
+    interval_ms: int,
+    flags: Mapping[str, bytes] | None,
+    known: tuple[CoreConfig, str] | None,
+    given: Mapping[str, Spans] = MappingProxyType({}),
+) -> Source:
     plans, spans = {}, {}
     for name in columns.values:
         parameter = catalogue()[name]
-        plans[name], spans[name] = plan(parameter, interval_ms, quality_defaults()), Spans(parameter.plausible)
+        plans[name], spans[name] = plan(parameter, interval_ms, quality_defaults()), given.get(name) or Spans(parameter.plausible)
         if known is not None and (entry := known[0].interpreter.registry.devices.get(known[1])) is not None:
             interpreter = known[0].interpreter
             layers = interpreter.quality_of(entry, columns.station, name)

@@ -86,6 +86,9 @@ class ColumnMap(_Part):
     unit: str = Field(description="The file's unit for it, as devices/units.py writes it.")
     label: str | None = Field(None, description="Column with the quality label of this value.")
     missing: list[str] = Field([], description="Further missing codes, of this column only.")
+    plausible: tuple[float, float] | None = Field(
+        None, description="Plausible span in the canonical unit instead of the catalogue's, e.g. of a river that freezes."
+    )
     codes: dict[str, float] = Field({}, description="Text that stands for a number, such as a compass point.")
 
 
