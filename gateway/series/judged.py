@@ -79,7 +79,7 @@ def judge(plan: Plan, spans: Spans, times: Sequence[int], values: Sequence[float
                 flag,
                 NOT_EVALUATED if plan.step == inf else said.get("step", NOT_EVALUATED),
                 said.get("spike", tested[_SPIKE]),
-                said.get("flat_line", NOT_EVALUATED),
+                NOT_EVALUATED if tested[_FLAT] == NOT_EVALUATED else said.get("flat_line", NOT_EVALUATED),
             )
             if flag == FAIL or isnan(state.before):
                 special[at] = _with_spike(special[at], NOT_EVALUATED)
