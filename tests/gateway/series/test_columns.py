@@ -63,7 +63,9 @@ def test_every_layout_gives_what_its_rows_give(name: str, map_name: str) -> None
 
 
 def test_infinities_and_nan_are_missing_and_units_are_converted(tmp_path: Path) -> None:
-    (columns,) = read(tmp_path, "t,x,q,w\n2024-01-01 00:00,0.5,,N\n2024-01-01 00:01,inf,bad,E\n2024-01-01 00:02,NaN,,12\n2024-01-01 00:03,-999.0,,\n")
+    (columns,) = read(
+        tmp_path, "t,x,q,w\n2024-01-01 00:00,0.5,,N\n2024-01-01 00:01,inf,bad,E\n2024-01-01 00:02,NaN,,12\n2024-01-01 00:03,-999.0,,\n"
+    )
     assert [None if isnan(value) else value for value in columns.values["pm25"]] == [500.0, None, None, None]
     assert [None if isnan(value) else value for value in columns.values["wind_dir"]] == [0.0, 90.0, 12.0, None]
     assert columns.labels == {"pm25": {1: "bad"}}

@@ -47,7 +47,9 @@ def one_by_one(how: Plan, times: Sequence[int], values: Sequence[float]) -> tupl
 VALUES = st.one_of(st.sampled_from([20.0, 20.5, 21.0, 19.5, nan, inf, -5.0, 400.0, 410.0, 5000.0]), st.floats(0, 60))
 
 
-@given(st.sampled_from([PM25, WIND_DIR, RAIN]), st.lists(st.tuples(VALUES, st.sampled_from([MIN, MIN, MIN, 0, -MIN, 30 * MIN])), max_size=120))
+@given(
+    st.sampled_from([PM25, WIND_DIR, RAIN]), st.lists(st.tuples(VALUES, st.sampled_from([MIN, MIN, MIN, 0, -MIN, 30 * MIN])), max_size=120)
+)
 def test_flags_are_those_of_the_judge(how: Plan, steps: list[tuple[float, int]]) -> None:
     times, values, at = [], [], 0
     for value, step in steps:
