@@ -13,20 +13,28 @@ from devices.indices.result import Index
 from devices.loader import catalogue
 from devices.parameters import Medium
 from gateway.commands.source import Source, Sources
+from gateway.errors import EnvgwError
 from gateway.series import hourly
 from gateway.series.hourly import Found, Hours, Name
 from gateway.series.maps import SeriesMap
 
 
 def found(sources: Sources, name: Name, edition: str | None, *, daily: bool, since_ms: int | None = None) -> Iterator[Found]:
-    """Every index, station by station. `since_ms`: hours that ended by then only help those after them."""
+    """Every index, station by station. `since_ms`: hours that ended by then only help those after them.
+
+    Raises EnvgwError for a series of the other medium.
+    """
+    medium: Medium = "water" if name == "vn_wqi" else "air"
+    measured = {parameter for source in sources.sources for parameter in source.columns.values}
+    if not any(catalogue()[parameter].medium == medium for parameter in measured):
+        raise EnvgwError(f"{name} is made of {medium} parameters; this series has {', '.join(sorted(measured)) or 'none'}")
     for station in dict.fromkeys(source.columns.station for source in sources.sources):
         mine = [source for source in sources.sources if source.columns.station == station]
         if name == "vn_wqi" and sources.map is not None and mine[0].interval_ms >= HOUR_MS:
             values = {parameter: _published(mine[0], parameter, sources.map) for parameter in mine[0].columns.values}
             yield from hourly.by_sample(station, mine[0].columns.times, values, sources.zone)
             continue
-        hours = hours_of(mine, sources, "water" if name == "vn_wqi" else "air")
+        hours = hours_of(mine, sources, medium)
         if hours is None:
             continue
         for one in hourly.by_day(hours, name, edition) if daily else hourly.by_hour(hours, name, edition):

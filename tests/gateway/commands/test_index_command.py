@@ -17,6 +17,7 @@ from devices.indices.air import hourly_air
 from gateway.cli import app
 from gateway.commands.index import found as found_indices
 from gateway.commands.source import of_file
+from gateway.errors import EnvgwError
 from tests.devices.indices.test_hanoi import EXCEPTIONS, read
 from tests.gateway.commands.recorded import recorded
 
@@ -194,6 +195,9 @@ def test_wrong_usage(arguments: tuple[str, ...], says: str) -> None:
     assert says in run(DATA / "airnow-hanoi-2016.csv", "--map", "airnow", *arguments, expect=2).stderr
 
 
-def test_a_file_of_another_medium_has_no_such_index() -> None:
-    assert list(found_indices(of_file(DATA / "airnow-hanoi-2016.csv", "airnow"), "vn_wqi", None, daily=False)) == []
-    assert list(found_indices(of_file(DATA / "lro-franklin-2014.csv", "lro"), "vn_aqi", None, daily=False)) == []
+@pytest.mark.parametrize(
+    ("name", "series_map", "index"), [("airnow-hanoi-2016", "airnow", "vn_wqi"), ("lro-franklin-2014", "lro", "vn_aqi")]
+)
+def test_a_file_of_another_medium_is_refused(name: str, series_map: str, index: Any) -> None:
+    with pytest.raises(EnvgwError, match="parameters; this series has "):
+        next(found_indices(of_file(DATA / f"{name}.csv", series_map), index, None, daily=False))
