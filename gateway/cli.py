@@ -21,6 +21,7 @@ from gateway.cliparts import print_json as _print_json
 from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
+from gateway.commands import series_app
 from gateway.commands.stations_app import stations_app
 from gateway.commands.types_app import types_app
 from gateway.errors import EnvgwError
@@ -324,6 +325,10 @@ def query(
     if form == "parquet" and sys.stdout.isatty():
         _usage("parquet is binary: redirect it into a file")
     _run(lambda: write(_settings(config), station, parameter, since, until, form, sys.stdout.buffer))
+
+
+app.command()(series_app.quality)
+app.command()(series_app.index)
 
 
 @app.command()

@@ -34,13 +34,14 @@ async def write(
     for name in parameters or ():
         if name not in units:
             raise EnvgwError(f"no parameter {name!r} in the catalogue, nor among what is derived{did_you_mean(name, units)}")
-    rows = _rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
-    return await write_answer(rows, cast(Format, form), out, lambda name: units.get(name, ""))
+    found = rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
+    return await write_answer(found, cast(Format, form), out, lambda name: units.get(name, ""))
 
 
-async def _rows(
+async def rows(
     settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str
 ) -> AsyncIterator[StoredReading]:
+    """Readings with since < time <= until, ordered by station, device, parameter, time. Raises EnvgwError."""
     try:
         async for row in _online(settings, station, parameters, since, until):
             yield row

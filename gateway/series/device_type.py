@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.series.maps import SeriesMap
+from gateway.series.maps import ColumnMap, SeriesMap
 
 
 def device_type_for(series_map: SeriesMap) -> dict[str, Any]:
@@ -25,8 +25,13 @@ def device_type_for(series_map: SeriesMap) -> dict[str, Any]:
         "device": {"level": 3},
         "time": time,
         "interval": series_map.interval,
-        "fields": {column.parameter: {"parameter": column.parameter, "unit": column.unit} for column in series_map.columns},
+        "fields": {column.parameter: _field(column) for column in series_map.columns},
     }
+
+
+def _field(column: ColumnMap) -> dict[str, Any]:
+    field: dict[str, Any] = {"parameter": column.parameter, "unit": column.unit}
+    return field if column.plausible is None else {**field, "plausible": list(column.plausible)}
 
 
 def registry_for(series_map: SeriesMap, stations: Iterable[str], *, since: str, lat: float = 0.0, lon: float = 0.0) -> dict[str, Any]:

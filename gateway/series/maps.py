@@ -86,6 +86,9 @@ class ColumnMap(_Part):
     unit: str = Field(description="The file's unit for it, as devices/units.py writes it.")
     label: str | None = Field(None, description="Column with the quality label of this value.")
     missing: list[str] = Field([], description="Further missing codes, of this column only.")
+    plausible: tuple[float, float] | None = Field(
+        None, description="Plausible span in the canonical unit instead of the catalogue's, e.g. of a river that freezes."
+    )
     codes: dict[str, float] = Field({}, description="Text that stands for a number, such as a compass point.")
 
 
@@ -103,6 +106,9 @@ class SeriesMap(_Part):
     station: StationMap
     missing: list[str] = Field([], description="Codes for a missing value. Numbers are compared as numbers; empty is always missing.")
     unlabelled: list[str] = Field(["", "NULL"], description="Label texts that mean: no label.")
+    usable: list[str] = Field(
+        [], description="Labels with which a value still counts for indices. One with any other label does not; one without always does."
+    )
     columns: list[ColumnMap] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -76,7 +76,8 @@ def _wanted(series_map: SeriesMap) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def _require(path: Path, series_map: SeriesMap, header: list[str]) -> None:
+def require(path: Path, series_map: SeriesMap, header: list[str]) -> None:
+    """Raises `SeriesError` if the file lacks a column of the map."""
     absent = [column for column in _wanted(series_map) if column not in header]
     if absent:
         raise SeriesError(
@@ -92,7 +93,7 @@ def _csv_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, Mappi
             header = next(reader, None)
             if header is None:
                 raise SeriesError(f"{path}: the file is empty")
-            _require(path, series_map, header)
+            require(path, series_map, header)
             for cells in reader:
                 if cells and any(cells):
                     yield reader.line_num, _cells(header, cells)
@@ -113,7 +114,7 @@ def _parquet_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, M
             connection.execute("SET TimeZone = 'UTC'")
             relation = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
             header = [str(item[0]) for item in relation.description]
-            _require(path, series_map, header)
+            require(path, series_map, header)
             number = 0
             while chunk := relation.fetchmany(10_000):
                 for cells in chunk:
@@ -124,9 +125,9 @@ def _parquet_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, M
 
 
 def _row_reader(path: Path, series_map: SeriesMap) -> Callable[[int, Mapping[str, Any]], SeriesRow]:
-    instant_of = _time_reader(series_map.time)
-    missing = _missing_codes(series_map.missing)
-    columns = [(column, missing | _missing_codes(column.missing)) for column in series_map.columns]
+    instant_of = time_reader(series_map.time)
+    missing = missing_codes(series_map.missing)
+    columns = [(column, missing | missing_codes(column.missing)) for column in series_map.columns]
     labelled = [(column.parameter, column.label) for column in series_map.columns if column.label]
     unlabelled = frozenset(series_map.unlabelled)
     station = series_map.station
@@ -152,7 +153,7 @@ def _text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def _missing_codes(codes: list[str]) -> frozenset[str | float]:
+def missing_codes(codes: list[str]) -> frozenset[str | float]:
     """Codes as text and, where they are numbers, as numbers: -999 also covers -999.0."""
     known: set[str | float] = {""}
     for code in codes:
@@ -181,7 +182,8 @@ def _value(column: ColumnMap, cell: Any, missing: frozenset[str | float]) -> flo
     return value
 
 
-def _time_reader(time_map: TimeMap) -> Callable[[Mapping[str, Any], int | None], int]:
+def time_reader(time_map: TimeMap) -> Callable[[Mapping[str, Any], int | None], int]:
+    """What makes a row's instant (ms) of its cells, given the one before at its station. Raises ValueError."""
     zone = time_map.tz
     only = time_map.columns[0] if len(time_map.columns) == 1 else None
 
@@ -262,7 +264,7 @@ def _merge_usgs(
     if column.parameter not in held.setdefault(station, []):
         held[station].append(column.parameter)
     no_data = one["variable"].get("noDataValue")
-    missing = _missing_codes([*series_map.missing, *column.missing, *([] if no_data is None else [str(no_data)])])
+    missing = missing_codes([*series_map.missing, *column.missing, *([] if no_data is None else [str(no_data)])])
     for block in one["values"]:
         for item in block["value"]:
             time_ms = _to_ms(datetime.fromisoformat(item["dateTime"]), series_map.time.tz, None)
