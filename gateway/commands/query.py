@@ -34,13 +34,14 @@ async def write(
     for name in parameters or ():
         if name not in known:
             raise EnvgwError(f"no parameter {name!r} in the catalogue{did_you_mean(name, known)}")
-    rows = _rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
-    return await write_answer(rows, cast(Format, form), out, lambda name: known[name].unit if name in known else "")
+    found = rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
+    return await write_answer(found, cast(Format, form), out, lambda name: known[name].unit if name in known else "")
 
 
-async def _rows(
+async def rows(
     settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str
 ) -> AsyncIterator[StoredReading]:
+    """Readings through the gateway's API, or straight from the history. Raises EnvgwError."""
     try:
         async for row in _online(settings, station, parameters, since, until):
             yield row

@@ -130,3 +130,67 @@ def rules_test(
             print("\n".join(f"  {line}" for line in result.diff))
         print(f"{len(results) - len(failed)} of {len(results)} tests passed")
     raise typer.Exit(1 if failed else 0)
+
+
+@rules_app.command("backtest")
+def rules_backtest(
+    rules: Annotated[
+        list[Path] | None, typer.Option(help="Files or folders of rules, or `library:ID`; several times. Default: the configuration's.")
+    ] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="An older version to compare with.")] = None,
+    since: Annotated[str | None, typer.Option(help="Over the history, from here: ISO 8601 with zone, or `-30d`.")] = None,
+    until: Annotated[str, typer.Option(help="… to here.")] = "now",
+    station: Annotated[list[str] | None, typer.Option(help="Only these stations.")] = None,
+    from_: Annotated[Path | None, typer.Option("--from", help="Over a file of series instead of the history.", dir_okay=False)] = None,
+    map_: Annotated[str | None, typer.Option("--map", help="How the file is to be read: a shipped map, or a .yaml file.")] = None,
+    label_bad: Annotated[
+        str | None, typer.Option(help="Labels of bad data, with commas, or `any`: counts alerts that fired on such readings.")
+    ] = None,
+    label_event: Annotated[
+        str | None, typer.Option(help="Labels of what should be found, with commas, or `any`: counts right, false and missed.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw it: .png, .svg or .pdf.", dir_okay=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="List every alert.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run rules over what was measured, with the production engine: what would have fired when, for how long, and what differs."""
+    from gateway import coreconfig
+    from gateway.commands.backtest import over_file, over_history, zone_of
+    from gateway.config import DEFAULT, ConfigError
+    from gateway.trial import report
+    from gateway.trial.backtest import Labels
+
+    if (from_ is None) == (since is None):
+        usage("give either --since (and --until), for the history, or --from FILE --map MAP")
+    if from_ is not None and map_ is None:
+        usage("--from needs --map: see `envgw simulate --help` for the shipped maps")
+    if from_ is None and (label_bad or label_event):
+        usage("labels come with a file: give --from and --map")
+    configured = config is not None or DEFAULT.exists()
+    try:
+        loaded = load(config) if configured or not rules or from_ is None else None
+        core = coreconfig.build(loaded) if loaded is not None else None
+        chosen = rules or [Path(document.file) for document in loaded.rules] if loaded is not None else rules or []
+        if from_ is not None:
+            labels = Labels(_labels(label_bad), _labels(label_event))
+            found, recording = over_file(from_, str(map_), core, chosen, against, station or (), labels)
+        else:
+            assert loaded is not None
+            assert core is not None
+            found, recording = over_history(loaded.settings, core, str(since), until, chosen, against, station or ())
+    except ConfigError as error:
+        problems(error)
+    if picture is not None:
+        from gateway.trial.picture import draw
+
+        draw(found, recording, picture, zone_of(recording))
+    if as_json:
+        print_json(report.document(found))
+    else:
+        print("\n".join(report.lines(found, zone_of(recording), every=every)))
+
+
+def _labels(text: str | None) -> frozenset[str] | None:
+    """`any` → the empty set, which stands for all of them."""
+    return None if text is None else frozenset() if text == "any" else frozenset(part.strip() for part in text.split(","))

@@ -50,7 +50,7 @@ class Recording:
 
 
 def from_file(path: Path, series_map: SeriesMap, core: CoreConfig | None, progress: Progress) -> Recording:
-    """Stations are made of the map's station ids; what the registry knows of one of them (area, tags, quality tests) is taken from there."""
+    """Stations are made of the map's station ids; what the registry knows of one (area, tags, quality tests) is taken from there."""
     convert = {column.parameter: conversion(column.unit, loader.catalogue()[column.parameter]) for column in series_map.columns}
     interval_ms = parse_duration(series_map.interval)
     delay_ms = 3_600_000 if series_map.time.marks == "hour-start" else 0

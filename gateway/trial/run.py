@@ -11,19 +11,33 @@ total, because that is what histories and series hold. Its flag is worked out an
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from devices import loader
 from devices.interpret import Interpreted, Interpreter, Outcome, build_interpreter
 from devices.quality import Spans
 from devices.reading import Value
 from devices.stations import Device
 from gateway.core import Core, config_digest, config_text
 from gateway.inputs import Config, Input, Link, Message, Start, Tick
-from gateway.outcomes import Transition
+from gateway.judging import Series
+from gateway.outcomes import Outcomes, Transition
+from gateway.state import StationState
+from gateway.summing import Summing
+from rules.language.nodes import Age, Clock, Node
+from rules.language.reach import children
+from rules.model import Rule
 
 SOURCE = "trial"
 """The broker of stations that a trial makes up."""
+
+
+_NEVER = 1 << 62
+_DAY_MS = 86_400_000
+_MIDNIGHT_MS = 17 * 3_600_000
+"""UTC: limits change at midnight in Viet Nam, whose texts they are (`gateway.conditions`)."""
 
 
 class Given(NamedTuple):
@@ -45,12 +59,14 @@ class Trial:
         text = config_text(dict(plain))
         digest = config_digest(text)
         self.core = Core((digest, self._decoded))
+        self.core.summing = _OnlyForRules(self.core, [str(rule) for rule in plain["rules"]])
         self.transitions: list[Transition] = []
         self.told: set[str] = set()
         """Episodes of which receivers would have been told."""
         self.readings = 0
         self._sources = sorted(self._decoded.sources)
         self._step([Start(start_ms, "trial"), Config(start_ms, digest, text), *(Link(start_ms, name, True) for name in self._sources)])
+        self._only_at_midnight(start_ms)
         self._makers = {name: _Maker(device, self._decoded, self._sources) for name, device in self._decoded.registry.devices.items()}
 
     def feed(self, given: Given) -> None:
@@ -64,6 +80,12 @@ class Trial:
 
     def until(self, now_ms: int) -> None:
         """Let the clock go on to this instant, with a tick at each instant at which something is due."""
+        while self._midnight_ms < now_ms:
+            self._upto(self._midnight_ms)
+            self._look_at_limits()
+        self._upto(now_ms)
+
+    def _upto(self, now_ms: int) -> None:
         core = self.core
         while (due := core.next_due_ms()) < now_ms:
             self._step([Tick(due)])
@@ -75,12 +97,38 @@ class Trial:
         self.until(now_ms)
         self._step([Tick(now_ms)])
 
+    def _only_at_midnight(self, start_ms: int) -> None:
+        """Where time changes nothing but `limit(…)`, whose values change at midnight, it is not looked at each minute."""
+        plans = self.core.watching.plans
+        self._limited = [] if any(_by_the_clock(rule) for _, rule in plans.timed) else plans.timed
+        self._midnight_ms = _NEVER
+        if self._limited:
+            plans.timed = []
+            self._midnight_ms = start_ms - (start_ms - _MIDNIGHT_MS) % _DAY_MS + _DAY_MS
+
+    def _look_at_limits(self) -> None:
+        plans = self.core.watching.plans
+        plans.timed = self._limited
+        self.core.schedule(self._midnight_ms, "m", "")
+        self._step([Tick(self._midnight_ms)])
+        plans.timed = []
+        self._midnight_ms += _DAY_MS
+
     def _step(self, inputs: list[Input]) -> None:
         out = self.core.step(inputs)
         if out.transitions:
             self.transitions.extend(out.transitions)
         if out.intents:
             self.told.update(intent.transition.episode for intent in out.intents if not intent.quiet)
+
+
+def _by_the_clock(rule: Rule) -> bool:
+    """Whether a condition of it asks for the time, or for an age."""
+
+    def asks(node: Node) -> bool:
+        return isinstance(node, Age | Clock) or any(asks(child) for child in children(node))
+
+    return any(asks(condition.node) for condition in rule.conditions)
 
 
 def run(plain: Mapping[str, Any], given: Iterable[Given], start_ms: int, until_ms: int) -> Trial:
@@ -90,6 +138,37 @@ def run(plain: Mapping[str, Any], given: Iterable[Given], start_ms: int, until_m
         trial.feed(item)
     trial.finish(until_ms)
     return trial
+
+
+class _OnlyForRules(Summing):
+    """Hours, as far as rules see something of them: half of a backtest's time would go into summaries that nobody reads."""
+
+    def __init__(self, core: Core, rules: list[str]) -> None:
+        super().__init__(core)
+        derived = loader.derived_table()
+        words = {word for rule in rules for word in re.findall(r"\w+", rule)}
+        self._seen = {name for name in derived if name in words}
+        """Derived parameters that rules name (or whose name stands elsewhere in them: then hours are closed for nothing)."""
+
+    def passed(self, station: StationState, event_ms: int, received_ms: int, out: Outcomes) -> None:
+        if self._seen:
+            super().passed(station, event_ms, received_ms, out)
+
+    def revised(self, station: StationState, hour: int, received_ms: int) -> None:
+        if self._seen:
+            super().revised(station, hour, received_ms)
+
+    def _write(
+        self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, now_ms: int, out: Outcomes,
+        *, final: bool = False, newest: bool = False,
+    ) -> None:  # fmt: skip
+        if not final:  # the last word on an hour comes after rules have seen it
+            super()._write(station, parts, hour, now_ms, out, final=final, newest=newest)
+
+    def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
+        values = {name: value for name, value in values.items() if name in self._seen}
+        if values:
+            super()._tell(station, area, at, values, now_ms, out)
 
 
 class _Maker:
