@@ -22,6 +22,7 @@ from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
 from gateway.commands import series_app
+from gateway.commands.rules_app import rules_app
 from gateway.commands.stations_app import stations_app
 from gateway.commands.types_app import types_app
 from gateway.errors import EnvgwError
@@ -29,7 +30,6 @@ from gateway.version import VERSION
 
 app = typer.Typer(name="envgw", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, what was, and who takes care.")
-rules_app = typer.Typer(no_args_is_help=True, help="Alert rules.")
 history_app = typer.Typer(no_args_is_help=True, help="Histories: where readings are kept.")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(stations_app, name="stations")
@@ -431,26 +431,6 @@ def alerts_ack(
         _print_json(found)
     else:
         print(f"{episode}: acknowledged by {found['acknowledged_by']}")
-
-
-@rules_app.command("list")
-def rules_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Rules of the configuration, with the stations they watch."""
-    from gateway import coreconfig
-    from gateway.commands.rules import rows
-    from gateway.config import ConfigError
-
-    try:
-        core = coreconfig.build(_load(config))
-    except ConfigError as error:
-        _problems(error)
-    found = rows(core)
-    if as_json:
-        _print_json(found)
-        return
-    for row in found:
-        levels = "; ".join(f"{name}: {level['when']} for {level['for']}" for name, level in row["levels"].items())
-        print(f"{row['id']:<20} {row['mode']:<8} {len(row['stations'])} stations  {levels}")
 
 
 @history_app.command("rejected")

@@ -104,7 +104,7 @@ class Core:
         """All inputs but messages; returns whether it must be journalled."""
         now = received(item)
         if isinstance(item, Tick):
-            if now < self._next_due():
+            if now < self.next_due_ms():
                 return False
             self._dirty = False
             self._advance(now, out)
@@ -188,7 +188,8 @@ class Core:
         self.summing.reschedule_all()
         self.timers.reschedule_all(now_ms)
 
-    def _next_due(self) -> int:
+    def next_due_ms(self) -> int:
+        """When something may be due that needs no message; far in the future if nothing is."""
         return self._timers[0][0] if self._timers else 1 << 62
 
     def _advance(self, now_ms: int, out: Outcomes) -> None:

@@ -6,9 +6,10 @@ exactly the configuration that was valid then. `envgw check` calls the same func
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from gateway.core import config_digest, config_text
 from gateway.settings import Settings
 from gateway.yamlfile import Document, Problem
 from rules.builtin import BUILTINS
+from rules.language.errors import ConditionError
+from rules.loader import UseError, expand
 from rules.model import Conditions, RuleModel, canonical, check_rules
 
 VERSION = 1
@@ -67,7 +70,7 @@ def build(loaded: LoadedConfig) -> CoreConfig:
     problems: list[Problem] = []
     types = _types(loaded, problems)
     stations = _items(loaded.stations, "stations", problems)
-    rules = _rules(loaded.rules, stations, problems)
+    rules = read_rules(loaded.rules, [item for _, _, item in stations], problems)
     routes = _routes(settings, {str(data.get("id")) for data in types}, loaded, problems)
     plain = {
         "version": VERSION,
@@ -137,29 +140,52 @@ def _types(loaded: LoadedConfig, problems: list[Problem]) -> list[dict[str, Any]
     return [by_id[name] for name in sorted(by_id)]
 
 
-def _rules(documents: Sequence[Document], stations: Sequence[_Placed], problems: list[Problem]) -> list[RuleModel]:
+def read_rules(documents: Sequence[Document], stations: Sequence[Any] | None, problems: list[Problem]) -> list[RuleModel]:
+    """The rules of these files, checked against these stations (plain data; None: any). What is wrong is added to `problems`."""
     placed: list[tuple[Document, int, RuleModel]] = []
+    condition = Conditions(vocabulary(loader.catalogue(), *(_places(stations) if stations is not None else ())))
     for document, index, item in _items(documents, "rules", problems):
         try:
+            item = expand(item)
             model = RuleModel.model_validate(item)
+        except UseError as error:
+            problems.append(document.problem(("rules", index, error.key), str(error)))
+            continue
         except ValidationError as error:
             problems.extend(document.problem(("rules", index, *path), message) for path, message in explain(error, RuleModel, item))
+            problems.extend(_readable(document, index, item, condition))
             continue
         if model.id in BUILTINS:
             problems.append(document.problem(("rules", index, "id"), f"{model.id!r} is the id of a built-in alert: choose another"))
         placed.append((document, index, model))
     models = [model for _, _, model in placed]
-    for problem in check_rules(models, Conditions(vocabulary(loader.catalogue(), *_places(stations)))):
+    for problem in check_rules(models, condition):
         document, index, model = placed[int(problem.path[1])]
         found = document.problem(("rules", index, *problem.path[2:]), problem.message)
         problems.append(_inside(found, _condition_at(model, problem.path[2:]), problem.offset))
     return models
 
 
-def _places(stations: Sequence[_Placed]) -> tuple[set[str], set[str], set[str]]:
+def _readable(document: Document, index: int, item: Any, condition: Conditions) -> Iterator[Problem]:
+    """What is wrong in the conditions of a rule whose shape is wrong: everything is told at once."""
+    levels = item.get("levels") if isinstance(item, dict) else None
+    for severity, level in levels.items() if isinstance(levels, dict) else ():
+        for key in ("when", "clear"):
+            text = level.get(key) if isinstance(level, dict) else None
+            if not isinstance(text, str):
+                continue
+            try:
+                condition(text)
+            except ConditionError as error:
+                for problem in error.problems:
+                    found = document.problem(("rules", index, "levels", severity, key), problem.message)
+                    yield _inside(found, text, problem.span.start)
+
+
+def _places(stations: Sequence[Any]) -> tuple[set[str], set[str], set[str]]:
     """Ids, areas and tags of the registry, as far as it can be read: what conditions may name."""
     ids, areas, tags = set[str](), set[str](), set[str]()
-    for _, _, item in stations:
+    for item in stations:
         if isinstance(item, dict):
             ids.add(str(item.get("id")))
             named = item.get("area")

@@ -14,7 +14,7 @@ import structlog
 from devices.codecs import patiently
 from devices.interpret import Interpreter
 from gateway.core import Core
-from gateway.ledger import Ledger, LedgerDamaged, LedgerError, StoredSnapshot
+from gateway.ledger import Ledger, LedgerDamaged, LedgerError, LedgerReader, StoredSnapshot
 from gateway.state import SCHEMA
 
 log = structlog.get_logger("recovery")
@@ -45,7 +45,15 @@ def recover(ledger: Ledger, prepared: tuple[str, Interpreter] | None = None) -> 
     return core, Recovered(ledger.head, start, batches, inputs)
 
 
-def _newest_state(ledger: Ledger, prepared: tuple[str, Interpreter] | None) -> tuple[Core, int]:
+def look(ledger: LedgerReader) -> Core:
+    """The state after the last batch, for looking at it (`envgw rules explain`): the ledger may belong to a running gateway."""
+    core, start = _newest_state(ledger, None)
+    for _, items in ledger.journal(after=start):
+        core.step(items)
+    return core
+
+
+def _newest_state(ledger: LedgerReader, prepared: tuple[str, Interpreter] | None) -> tuple[Core, int]:
     for snapshot in ledger.snapshots():
         core = Core(prepared)
         try:
@@ -60,7 +68,7 @@ def _newest_state(ledger: Ledger, prepared: tuple[str, Interpreter] | None) -> t
     return Core(prepared), 0
 
 
-def _load(ledger: Ledger, core: Core, snapshot: StoredSnapshot) -> None:
+def _load(ledger: LedgerReader, core: Core, snapshot: StoredSnapshot) -> None:
     if snapshot.schema > SCHEMA:
         raise LedgerError(f"the snapshot of batch {snapshot.seq} was made by a newer envgw ({snapshot.code_version}): start that one")
     text = ledger.config_text(snapshot.config_digest)

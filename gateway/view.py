@@ -14,6 +14,7 @@ from gateway import reinterpret
 from gateway.api.events import EventStream, iso
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
+from gateway.explaining import NothingToExplain, explained
 from gateway.health import HealthPart
 from gateway.history.base import StoredReading
 from gateway.inputs import Command, Message, Replayed
@@ -142,6 +143,12 @@ class View:
         return await self.alert(episode)
 
     # ------------------------------------------------------------------ rejections
+
+    async def explain(self, *, rule: str, station: str) -> Document:
+        try:
+            return explained(self._gateway.core, rule, station, self.now_ms())
+        except NothingToExplain as error:
+            raise NotFound(str(error)) from None
 
     async def rejections(self, *, reason: str | None, device: str | None, since_ms: int | None, limit: int) -> list[Document]:
         found = await self._gateway.ledger.read(lambda ledger: deque(ledger.rejections(reason, device, since_ms, None), maxlen=limit))

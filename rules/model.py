@@ -134,6 +134,7 @@ class RuleModel(_Model):
         FlappingModel(), description="When it counts as flapping; false: never. Default: 6 times on or off within an hour."
     )
     rate: RateModel | None = Field(None, description="Most alerts that receivers are told of.")
+    source: str = Field("", max_length=2000, description="Where its limits come from; for people who read the file.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

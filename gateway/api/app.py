@@ -52,6 +52,7 @@ def make_app(gateway: GatewayView, *, host: str = "127.0.0.1", keep_alive_s: flo
     _state(app, gateway)
     _readings(app, gateway)
     _alerts(app, gateway)
+    _rules(app, gateway)
     _rejections(app, gateway)
     _events(app, gateway, keep_alive_s)
     return app
@@ -163,6 +164,13 @@ def _alerts(app: FastAPI, gateway: GatewayView) -> None:
     async def acknowledge(episode: str, body: models.Acknowledgement) -> Response:
         """Somebody takes care. Answered after it is on disk."""
         return _json(await gateway.command(action="acknowledge", episode=episode, operator=body.operator, comment=body.comment))
+
+
+def _rules(app: FastAPI, gateway: GatewayView) -> None:
+    @app.get("/api/v1/rules/{rule}/explain", tags=["alerts"], summary="What a rule sees now", responses=_found(models.RuleExplained))
+    async def explain(rule: str, station: Annotated[str, Query(description="Station id.", max_length=200)]) -> Response:
+        """Each part of its conditions with its value, its timers and its state at a station, and why it is not firing."""
+        return _json(await gateway.explain(rule=rule, station=station))
 
 
 def _rejections(app: FastAPI, gateway: GatewayView) -> None:

@@ -176,6 +176,65 @@ class Rejection(BaseModel):
     payload: str = Field(description="The bytes, base64.")
 
 
+class ExplainedPart(BaseModel):
+    """A part of a condition as it is at one instant."""
+
+    text: str = Field(description="As it is written.")
+    value: float | bool | str | None = Field(description="null is unknown.")
+    unit: str = Field(description="As people write it; `ms` for durations and times of day.")
+    kind: str = Field(description="number, condition, text, flag, time or weekday.")
+    station: str | None = Field(None, description="Whose it is, for a part across stations.")
+    parts: list[ExplainedPart] = Field(description="What it is made of, constants left out.")
+
+
+class ExplainedLevel(BaseModel):
+    """One severity of a rule at a station."""
+
+    severity: str
+    state: str = Field(description="off, pending, paused or on.")
+    when: ExplainedPart
+    clear: ExplainedPart | None = Field(description="null: `not when`.")
+    for_s: float = Field(description="How long it must hold.")
+    true_since: str | None
+    fires_at: str | None = Field(description="Event time at which its timer is due.")
+    left_s: float | None
+    samples: int = Field(description="True readings in a row so far.")
+    confirm: int = Field(description="True readings in a row that it needs when it has no `for`.")
+    reset_at: str | None = Field(description="When a timer that stands still is reset.")
+
+
+class ExplainedParameter(BaseModel):
+    """What a station holds of one parameter."""
+
+    parameter: str
+    value: float | None = Field(description="The held value; null is unknown.")
+    unit: str
+    flag: int | None = Field(description="Of the newest reading.")
+    newest: str | None = Field(description="Time of the newest reading.")
+    usable: str | None = Field(description="Time of the newest usable one.")
+    held_until: str | None = Field(description="When it runs out.")
+
+
+class RuleExplained(BaseModel):
+    """What a rule sees at a station now."""
+
+    rule: str
+    station: str
+    time: str = Field(description="The instant, event time.")
+    watches: bool = Field(description="Whether the rule applies to the station.")
+    mode: str
+    quality: str
+    state: str = Field(description="at rest, pending, firing or unknown.")
+    severity: str | None
+    since: str | None
+    episode: str | None
+    caught_up: bool = Field(description="Whether the station's readings are those of now.")
+    silence_after_s: float = Field(description="How long it may be unknown, once held values ran out.")
+    levels: list[ExplainedLevel]
+    parameters: list[ExplainedParameter]
+    why: list[str] = Field(description="Sentences: what it waits for.")
+
+
 class FilledWindow(BaseModel):
     """A window that the changed rules need anew, and how much of it the journal could fill."""
 

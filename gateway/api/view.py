@@ -76,6 +76,10 @@ class GatewayView(Protocol):
         """Carry out an operator's command; returns `models.Alert` after its commit. Raises NotFound, Conflict."""
         ...
 
+    async def explain(self, *, rule: str, station: str) -> Document:
+        """`models.RuleExplained`: what a rule sees at a station now. Raises NotFound."""
+        ...
+
     async def rejections(self, *, reason: str | None, device: str | None, since_ms: int | None, limit: int) -> list[Document]:
         """`models.Rejection`, newest first."""
         ...

@@ -114,6 +114,13 @@ class City:
         self.asked.append({"action": action, "comment": comment})
         return self._alert()
 
+    async def explain(self, *, rule: str, station: str) -> dict[str, Any]:
+        if rule != "pm25-smoke":
+            raise NotFound(f"no rule {rule!r}")
+        self.asked.append({"rule": rule, "station": station})
+        part = {"text": "pm25 > 100", "value": True, "unit": "", "kind": "condition", "parts": []}
+        return {"rule": rule, "station": station, "state": "firing", "why": [], "levels": [{"severity": "warning", "when": part}]}
+
     async def rejections(self, **asked: Any) -> list[dict[str, Any]]:
         self.asked.append(asked)
         where = {"source": "city", "topic": "air/x", "device": "?"}

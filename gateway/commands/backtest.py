@@ -1,0 +1,83 @@
+"""`envgw rules backtest`: from the command's words to a recording, and its result."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import tzinfo
+from pathlib import Path
+
+from devices.registry import DEFAULT_ZONE
+from devices.times import parse_zone
+from gateway.api.events import iso
+from gateway.api.times import parse_instant
+from gateway.clock import Clock
+from gateway.commands.query import rows
+from gateway.coreconfig import CoreConfig
+from gateway.errors import EnvgwError
+from gateway.series.maps import load_map
+from gateway.settings import Settings
+from gateway.trial import backtest
+from gateway.trial.backtest import Backtest, Labels
+from gateway.trial.recording import Progress, Recording, from_file, from_history, of_stations
+
+
+def over_file(
+    path: Path, map_name: str, core: CoreConfig | None, new: Sequence[Path], against: Sequence[Path] | None, stations: Sequence[str],
+    labels: Labels,
+) -> tuple[Backtest, Recording]:  # fmt: skip
+    """Over a file of series. Raises EnvgwError, ConfigError."""
+    rules, old = backtest.rules_of(new), None if against is None else backtest.rules_of(against)
+    with progress() as told:
+        recording = from_file(path, load_map(map_name), core, told)
+        if stations:
+            recording = of_stations(recording, stations)
+        return backtest.run(recording, rules, old, labels, told), recording
+
+
+def over_history(
+    settings: Settings, core: CoreConfig, since: str, until: str, new: Sequence[Path], against: Sequence[Path] | None,
+    stations: Sequence[str],
+) -> tuple[Backtest, Recording]:  # fmt: skip
+    """Over the configured history, through the running gateway if there is one. Raises EnvgwError, ConfigError."""
+    rules, old = backtest.rules_of(new), None if against is None else backtest.rules_of(against)
+    now = Clock().now_ms()
+    try:
+        since_ms, until_ms = parse_instant(since, now), parse_instant(until, now)
+    except ValueError as error:
+        raise EnvgwError(str(error)) from None
+    if since_ms >= until_ms:
+        raise EnvgwError(f"--since {since} is not before --until {until}: exchange them")
+    warm_ms = backtest.warm_up_ms(backtest.compiled([*rules, *(old or ())], core.plain))
+
+    async def read(told: Progress) -> Recording:
+        first = iso(since_ms - warm_ms)
+        return await from_history(rows(settings, None, None, first, until), core, since_ms - warm_ms, until_ms, told)
+
+    with progress() as told:
+        recording = asyncio.run(read(told))
+        if stations:
+            recording = of_stations(recording, stations)
+        return backtest.run(recording, rules, old, Labels(), told, since_ms), recording
+
+
+def zone_of(recording: Recording) -> tzinfo:
+    """The zone that times are shown in."""
+    return parse_zone(str(recording.plain.get("timezone", DEFAULT_ZONE)))
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, part: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        told: Callable[[str, float], None] = lambda what, part: bar.update(task, description=what, completed=part)  # noqa: E731
+        yield told

@@ -1,0 +1,1 @@
+"""Rules tried in virtual time with the production core: tests of rules, and backtests over history or a file."""
