@@ -35,7 +35,6 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
         "devices/formats/test_contract.py",
         "a maker's own form, message by message",
     ),
-    "devices/formats/json_text.py": ("devices/test_formats.py", "the JSON reader under all formats that are JSON"),
     "gateway/commands/replay.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/stations_app.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/types_app.py": ("gateway/commands/test_types.py", "what a command prints"),
