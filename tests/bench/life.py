@@ -24,8 +24,9 @@ def memory(plant: Plant, table: Table, *, further: int) -> None:
     duck = _rss(plant, stream.DEVICES, history=_DUCKDB)
     table.add("memory with 1,000 stations, into InfluxDB", f"{few / 1024:.0f} MB", "≤ 150 MB", few <= 150 * 1024)
     table.add("memory with 1,000 stations, into DuckDB", f"{duck / 1024:.0f} MB", "≤ 150 MB", duck <= 150 * 1024)
-    each = (many - same) / further
-    table.add(f"memory for each further device, {said:,} messages from {further:,} more or less", f"{each:.1f} KB", "≤ 4 KB", each <= 4)
+    each, equal = (many - few) / further, (many - same) / further
+    table.add(f"memory for each further device (of {further:,}), with its 20 messages", f"{each:.1f} KB", "≤ 4 KB", each <= 4)
+    table.add(f"the same, {said:,} messages with and without the further devices", f"{equal:.1f} KB")
 
 
 def _rss(plant: Plant, devices: int, *, count: int | None = None, **options: object) -> int:

@@ -87,6 +87,14 @@ def test_a_payload_that_is_no_base64_counts_only_where_nothing_else_is_there() -
     assert found.reason.value == "codec-failed"
 
 
+@pytest.mark.parametrize("places", [{}, {"user": {"latitude": 16.06, "longitude": 108.22}}])
+def test_of_two_equal_keys_in_an_envelope_the_last_one_counts_with_a_place_or_without(places: Any) -> None:
+    text = json.dumps(ttn(decoded_payload={"t": 1}, f_port=2, locations=places)).replace('"f_port": 2', '"f_port": 1, "f_port": 2').encode()
+    assert one("ttn-v3", text).port == 2
+    assert FAST["ttn-v3"](text, ()) == GENERAL["ttn-v3"](text, ())
+    assert FAST["ttn-v3"](text, ()).place == ((16.06, 108.22) if places else None)
+
+
 def test_a_key_twice_in_what_the_sensor_says_is_refused() -> None:
     text = json.dumps(ttn(decoded_payload={"t": 1})).replace('{"t": 1}', '{"t": 1, "t": 2}').encode()
     found = say("ttn-v3", text)
