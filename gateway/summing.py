@@ -5,7 +5,7 @@
     a late reading, or a revised flag, 30 s ago ────────┘            ─▶ `index` line of the station, derived parameters for rules
                                                                      ─▶ after local midnight: the daily indices
 
-An hour is provisional until its lateness (6 h) is over and is then written once more, marked `final`. Everything has the key
+An hour is provisional until its lateness (6 h) is over and is then marked `final`. Everything has the key
 of its interval's start, so that writing it again replaces it: nothing stands there twice. Each station closes its hour with
 its own first message of the next one, so that the turn of an hour does not hold up everybody's readings.
 
@@ -44,6 +44,7 @@ FINAL_HOURS = 6
 """An hour may be revised for so long."""
 _LOOK_BACK = hourly.LATE_HOURS
 _NEVER = -(1 << 62)
+_FINAL: tuple[tuple[str, str | float], ...] = (("final", 1.0),)
 
 
 class Summing:
@@ -145,9 +146,28 @@ class Summing:
         for hour in range(max(was, first - _LOOK_BACK), first):
             self._write(station, parts, hour, now_ms, out, newest=hour == first - 1)
         for hour in range(max(was - FINAL_HOURS, first - _LOOK_BACK), first - FINAL_HOURS):
-            self._write(station, parts, hour, now_ms, out, final=True)
+            self._mark_final(station, parts, hour, out)
         if station.revised_hours:
             self._settle(station, now_ms, out)
+
+    def _mark_final(self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, out: Outcomes) -> None:
+        """Nothing will revise this hour any more. What it holds was written when it last changed: only the mark is new."""
+        place = self._core.interpreter.registry.stations.get(station.id)
+        if place is None:
+            return
+        start = hourly.hour_end(hour, self.phase_ms) - HOUR_MS
+        area = place.area_at(start)
+        measured = False
+        for entry, series in parts:
+            media = {
+                self._core.interpreter.catalogue[parameter].medium
+                for parameter, one in series.items()
+                if hourly.closed_hour(one.hours, hour) is not None
+            }
+            measured = measured or bool(media)
+            out.lines.extend(Line(f"{of}_1h", station.id, entry.id, area, start, (), _FINAL) for of in sorted(media))
+        if measured:
+            out.lines.append(Line("index", station.id, station.id, area, start, (), _FINAL))
 
     def _settle(self, station: StationState, now_ms: int, out: Outcomes) -> None:
         """Write the hours again that late readings or revised flags changed, and the indices after them."""
