@@ -14,20 +14,21 @@ _HEAD = f"""# Quality tests
 
 <!-- Made by `make schemas` from devices/qc and devices/parameters.yaml: change those, not this page. -->
 
-What the flags mean, and why a real flood passes, is told in [quality](../explanation/quality.md). What these defaults find and miss in
-series that people labelled: [usefulness](../explanation/quality-usefulness.md).
+What the flags mean, and why a real flood passes, is told in [quality](../explanation/quality.md). What these defaults find and
+miss in series that people labelled: [usefulness](../explanation/quality-usefulness.md).
 
 | Test | Asks | Says |
 | --- | --- | --- |
-| `gross_range` | Is the value plausible? Spans of the catalogue, of the type (`plausible`, `suspect`) or of a map | 1, 3, 4; 9 for no value, infinity, NaN |
-| `step` | Does it differ from the last reading by more than the limit? | 1, 3; 2 where there is nothing to compare with, or it is off |
-| `spike` | Of the reading *before*: does it stick out of both its neighbours, on one side, by more than the limit? | 1, 3; 2 likewise |
+| `gross_range` | Is it plausible? Spans of the catalogue, the type or the map | 1, 3, 4; 9: no value, infinity, NaN |
+| `step` | Does it differ from the last reading by more than the limit? | 1, 3; 2 with nothing to compare with, or off |
+| `spike` | Of the reading *before*: does it stick out of both its neighbours by more than the limit? | 1, 3; 2 likewise |
 | `flat_line` | Has the value stood still for too long? | 1, 3, 4; 2 if it is off |
 
-Limits are of neighbouring readings, in the parameter's canonical unit. Each grows with what the series does by itself: {judge.LEARN_EVERY} changes
-make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike {SPIKE_OF_STEP * judge.LEARNT:g} times. After a gap of more than {judge.GAP_INTERVALS} intervals a
-series begins anew. The roll-up flag is the worst of the tests, but readings that `step` doubts become good when {judge.CONFIRM}
-in a row lie on the same side of the last believed value, or a station within 5 km sees the same.
+Limits are of neighbouring readings, in the parameter's canonical unit. Each grows with what the series does by itself:
+{judge.LEARN_EVERY} changes make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike {SPIKE_OF_STEP * judge.LEARNT:g} times. After
+a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew. The roll-up flag is the worst of the tests, but readings that
+`step` doubts become good when {judge.CONFIRM} in a row lie on the same side of the last believed value, or a station within 5 km sees
+the same.
 
 ## `quality:` of a device type or a station
 
@@ -45,8 +46,9 @@ quality:
 _DEFAULTS = f"""## Defaults
 
 From `devices/qc/defaults.yaml`; where it gives no step, the catalogue's hourly rate times the interval in hours, never less than
-{LEAST_OF_RATE:g} of the rate. A spike is {SPIKE_OF_STEP:g} of the step unless it is given. A series stands still for at least {FLAT_INTERVALS[0]} (suspect) and {FLAT_INTERVALS[1]}
-(fail) of its intervals, so that the durations below hold for devices that report often enough.
+{LEAST_OF_RATE:g} of the rate. A spike is {SPIKE_OF_STEP:g} of the step unless it is given. A series stands still for at least
+{FLAT_INTERVALS[0]} (suspect) and {FLAT_INTERVALS[1]} (fail) of its intervals, so that the durations below hold for devices that report
+often enough.
 
 """
 

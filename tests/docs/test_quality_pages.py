@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from devices.loader import catalogue
+from devices.qc.settings import FlatModel, SeriesModel
+from gateway import reference_quality
 from tests.bench import quality
 
 ROOT = Path(__file__).parents[2]
 EXPLANATION = (ROOT / "docs" / "explanation" / "quality.md").read_text("utf-8")
-REFERENCE = (ROOT / "docs" / "reference" / "quality.md").read_text("utf-8")
+REFERENCE = reference_quality.page()
 
 
 def test_the_usefulness_tables_are_what_is_measured() -> None:
@@ -35,6 +37,12 @@ def test_every_parameter_of_air_and_water_has_its_defaults() -> None:
         assert (f"| `{parameter.id}` |" in REFERENCE) == (parameter.medium != "device")
     assert "| `turbidity` | NTU | 30 | 30 | 30 | 4 | 6 h, 12 h |  |" in REFERENCE
     assert "| `wind_dir` | ° | off | off | off | off | off |  |" in REFERENCE
+
+
+def test_every_setting_of_quality_has_a_row() -> None:
+    for model in (SeriesModel, FlatModel):
+        for name, field in model.model_fields.items():
+            assert any(line.startswith(f"| `{name}` |") and str(field.description) in line for line in REFERENCE.splitlines())
 
 
 def test_a_score_counts_readings_events_and_delay() -> None:
