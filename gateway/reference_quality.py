@@ -25,10 +25,11 @@ miss in series that people labelled: [usefulness](../explanation/quality-usefuln
 | `flat_line` | Has the value stood still for too long? | 1, 3, 4; 2 if it is off |
 
 Limits are of neighbouring readings, in the parameter's canonical unit. Each grows with what the series does by itself:
-{judge.LEARN_EVERY} changes make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike {SPIKE_OF_STEP * judge.LEARNT:g} times. After
-a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew. The roll-up flag is the worst of the tests, but readings that
-`step` doubts become good when {judge.CONFIRM} in a row lie on the same side of the last believed value, or a station within 5 km sees
-the same.
+{judge.LEARN_EVERY} changes make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike
+{SPIKE_OF_STEP * judge.LEARNT:g} times. After a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew.
+
+The roll-up flag is the worst of the tests, but readings that `step` doubts become good when {judge.CONFIRM} in a row lie on the same
+side of the last believed value, or a station within 5 km sees the same.
 
 ## `quality:` of a device type or a station
 
