@@ -20,7 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from devices.device_type import TypeModel
 from devices.registry import StationModel
-from gateway import metrics, reference_rules
+from gateway import metrics, reference_quality, reference_rules
 from gateway.api import reference as api_reference
 from gateway.configmessages import shape
 from gateway.settings import Duration, Settings, Size
@@ -72,6 +72,7 @@ def generated() -> dict[Path, str]:
         Path("reference/metrics.md"): metrics.reference(),
         Path("reference/api.md"): api_reference.reference(),
         Path("reference/alert-states.md"): alert_states_page(),
+        Path("reference/quality.md"): reference_quality.page(),
         Path("reference/rule-language.md"): reference_rules.page(),
         **reference_rules.pictures(),
         Path("schema/envgw.schema.json"): _json(_with_inline(_schema(Settings, "envgw configuration"))),

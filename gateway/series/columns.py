@@ -10,12 +10,12 @@ One thing differs: infinities and NaN are no errors here but missing values, as 
 from __future__ import annotations
 
 import csv
+import gc
 import re
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import islice
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ def _conversion(column: ColumnMap) -> Conversion:
 
 
 def _csv(path: Path, series_map: SeriesMap) -> list[Columns]:
+    collecting = gc.isenabled()
+    gc.disable()  # a block's rows are in no cycle; looking for some among them takes a third of the time
     try:
         with path.open(encoding=series_map.encoding, newline="") as file:
             reader = csv.reader(file, delimiter=series_map.delimiter)
@@ -83,13 +85,24 @@ def _csv(path: Path, series_map: SeriesMap) -> list[Columns]:
             return list(into.stations.values())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SeriesError(f"{path}: this file cannot be read: {error}") from error
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _blocks(reader: Any) -> Iterator[tuple[list[int], list[list[str]]]]:
     """(line numbers, cells) of the rows that are not empty, `_BLOCK` at a time."""
-    numbered = ((reader.line_num, cells) for cells in reader if any(cells))
-    while block := list(islice(numbered, _BLOCK)):
-        yield [line for line, _ in block], [cells for _, cells in block]
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for cells in reader:
+        if cells and (cells[0] or any(cells)):
+            lines.append(reader.line_num)
+            rows.append(cells)
+            if len(rows) == _BLOCK:
+                yield lines, rows
+                lines, rows = [], []
+    if rows:
+        yield lines, rows
 
 
 class _Block:
@@ -143,18 +156,19 @@ class _Block:
         if columns is None:
             columns = self.stations[station] = Columns(station, self._map.parameters)
         before = len(columns.times)
-        texts = list(zip(*[[cells[at] for cells in rows] for _, at in self._time], strict=True))
+        table: list[Sequence[str]] = list(zip(*rows, strict=False))  # the columns, as far as every row goes
+        texts = [table[at] for _, at in self._time]
         try:
             columns.times.extend(self._instant.all(texts, columns.times[-1] if before else None))
         except _BadCell as bad:
             raise self._problem(lines[bad.at], bad.why) from None
         for column, at, number in self._columns:
             try:
-                columns.values[column.parameter].extend(number.all([cells[at] for cells in rows]))
+                columns.values[column.parameter].extend(number.all(table[at]))
             except _BadCell as bad:
                 raise self._problem(lines[bad.at], bad.why) from None
         for parameter, _, at in self._labels:
-            cells_of = [cells[at] for cells in rows]
+            cells_of = table[at]
             if set(cells_of) <= self._unlabelled:
                 continue
             labels = columns.labels.setdefault(parameter, {})
@@ -180,19 +194,19 @@ class _Number:
     def __init__(self, column: ColumnMap, missing: list[str]) -> None:
         self._column = column
         codes = missing_codes(missing) | missing_codes(column.missing)
-        self._codes = codes
         self._texts = {text: nan for text in codes if isinstance(text, str)} | dict(column.codes)
         self._numbers = frozenset(code for code in codes if isinstance(code, float))
+        self._codes = frozenset(column.codes)
         self._factor, self._offset = _conversion(column)
 
-    def all(self, cells: list[str]) -> list[float]:
+    def all(self, cells: Sequence[str]) -> list[float]:
         """Raises `_BadCell`."""
         try:
             found = list(map(float, cells))
         except ValueError:
             found = [self._one(at, cell) for at, cell in enumerate(cells)]
         else:
-            if self._texts.keys() & set(cells):  # a compass code may look like a number
+            if self._codes and not self._codes.isdisjoint(cells):  # a code that looks like a number and is another
                 found = [self._one(at, cell) for at, cell in enumerate(cells)]
         numbers = self._numbers
         if numbers and not numbers.isdisjoint(found):
@@ -200,7 +214,7 @@ class _Number:
         factor, offset = self._factor, self._offset
         if factor != 1.0 or offset != 0.0:
             found = [value * factor + offset for value in found]
-        if not (-inf < min(found) and max(found) < inf) or not isfinite(sum(found)):
+        if not isfinite(sum(found)):
             found = [value if isfinite(value) else nan for value in found]
         return found
 
@@ -234,17 +248,17 @@ class Instants:
         self._hours: dict[str, int] = {}
         self._tails: dict[str, int] = {}
 
-    def all(self, rows: list[tuple[str, ...]], previous: int | None) -> list[int]:
-        """Raises `_BadCell`."""
+    def all(self, columns: Sequence[Sequence[str]], previous: int | None) -> list[int]:
+        """Of the cells of the time's columns. Raises `_BadCell`."""
         if self._plain:
-            texts = [row[0] for row in rows] if len(self._names) == 1 else [" ".join(row) for row in rows]
+            texts = columns[0] if len(columns) == 1 else [" ".join(row) for row in zip(*columns, strict=True)]
             hours, tails = self._hours, self._tails
             try:
                 return [hours[text[:13]] + tails[text[13:]] for text in texts]
             except KeyError:
                 pass
         found = []
-        for at, row in enumerate(rows):
+        for at, row in enumerate(zip(*columns, strict=True)):
             try:
                 previous = self._one(row, previous)
             except ValueError as error:

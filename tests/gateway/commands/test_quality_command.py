@@ -116,7 +116,7 @@ def test_the_table_counts_by_local_day(tmp_path: Path) -> None:
 
 def test_the_history_is_judged_as_the_station_says(tmp_path: Path) -> None:
     times = [T0 + n * MIN for n in range(12)]
-    values = [20.0, 20.4, 20.1, 20.6, 20.2, None, 20.4, 47.0, 20.1, 20.6, 20.2, 20.3]
+    values = [20.0, 20.4, 20.1, 20.6, 20.2, None, 20.4, 160.0, 20.1, 20.6, 20.2, 20.3]
     place = recorded(tmp_path, times, values, [1] * 5 + [9] + [1] * 6)
     arguments = ("quality", "--station", "bach-dang", "--since", "2026-03-14T09:00:00+07:00", "--json")
     found = rows(place.run(*arguments).stdout)

@@ -132,7 +132,7 @@ def test_times_that_are_looked_up_are_those_that_are_worked_out(zone: str, begin
             previous = slow({"t": text}, previous)
         except ValueError:
             continue  # an hour that the clock jumped over
-        texts.append((text,))
+        texts.append(text)
         wanted.append(previous)
-    assert [instants.all([text], wanted[number - 1] if number else None)[0] for number, text in enumerate(texts)] == wanted
-    assert instants.all(texts, None) == wanted, "and again, all together"
+    assert [instants.all([[text]], wanted[number - 1] if number else None)[0] for number, text in enumerate(texts)] == wanted
+    assert instants.all([texts], None) == wanted, "and again, all together"

@@ -83,7 +83,7 @@ def test_a_calm_series_is_good_and_its_ends_have_no_spike_verdict() -> None:
 
 
 def test_the_spike_verdict_belongs_to_the_reading_before() -> None:
-    flags, tests = said([*CALM, 47.0, *CALM])
+    flags, tests = said([*CALM, 160.0, *CALM])
     assert flags == [1] * 5 + [3] + [1] * 5
     assert [test["spike"] for test in tests] == [2, 1, 1, 1, 1, 3, 1, 1, 1, 1, 2]
 

@@ -1,0 +1,93 @@
+"""The page of the quality tests: settings of `quality:`, flags, and the defaults as they are shipped."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from devices import loader
+from devices.qc import judge
+from devices.qc.settings import FLAT_INTERVALS, LEAST_OF_RATE, SPIKE_OF_STEP, FlatModel, Plan, SeriesModel, plan
+
+_INTERVALS_MS = (60_000, 900_000, 3_600_000)
+
+_HEAD = f"""# Quality tests
+
+<!-- Made by `make schemas` from devices/qc and devices/parameters.yaml: change those, not this page. -->
+
+What the flags mean, and why a real flood passes, is told in [quality](../explanation/quality.md). What these defaults find and
+miss in series that people labelled: [usefulness](../explanation/quality-usefulness.md).
+
+| Test | Asks | Says |
+| --- | --- | --- |
+| `gross_range` | Is it plausible? Spans of the catalogue, the type or the map | 1, 3, 4; 9: no value, infinity, NaN |
+| `step` | Does it differ from the last reading by more than the limit? | 1, 3; 2 with nothing to compare with, or off |
+| `spike` | Of the reading *before*: does it stick out of both its neighbours by more than the limit? | 1, 3; 2 likewise |
+| `flat_line` | Has the value stood still for too long? | 1, 3, 4; 2 if it is off |
+
+Limits are of neighbouring readings, in the parameter's canonical unit. Each grows with what the series does by itself:
+{judge.LEARN_EVERY} changes make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike
+{SPIKE_OF_STEP * judge.LEARNT:g} times. After a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew.
+
+The roll-up flag is the worst of the tests, but readings that `step` doubts become good when {judge.CONFIRM} in a row lie on the same
+side of the last believed value, or a station within 5 km sees the same.
+
+## `quality:` of a device type or a station
+
+In a type file or at a station of the registry, by parameter; the station's word goes before the type's, the type's before the defaults:
+
+```yaml
+quality:
+  turbidity: {{step: 50, spike: 10}}
+  level: {{flat: {{suspect: 2d, fail: 5d}}}}
+  wind_speed: {{step: off}}
+```
+
+"""
+
+_DEFAULTS = f"""## Defaults
+
+From `devices/qc/defaults.yaml`; where it gives no step, the catalogue's hourly rate times the interval in hours, never less than
+{LEAST_OF_RATE:g} of the rate. A spike is {SPIKE_OF_STEP:g} of the step unless it is given. A series stands still for at least
+{FLAT_INTERVALS[0]} (suspect) and {FLAT_INTERVALS[1]} (fail) of its intervals, so that the durations below hold for devices that report
+often enough.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return _HEAD + _settings(SeriesModel) + "\n### `flat:`\n\n" + _settings(FlatModel) + "\n" + _DEFAULTS + _defaults_table()
+
+
+def _settings(model: type[BaseModel]) -> str:
+    rows = ["| Setting | Default | Meaning |", "| --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        default = "`true`" if field.default is True else "see below" if field.default is None else "none"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _defaults_table() -> str:
+    rows = [
+        "| Parameter | Unit | Step at 1 min | 15 min | 1 h | Spike at 1 min | Suspect, fail when it stands still | May rest at |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
+    for parameter in loader.catalogue().values():
+        if parameter.medium == "device":
+            continue
+        minute, quarter, hour = (plan(parameter, interval, loader.quality_defaults()) for interval in _INTERVALS_MS)
+        rows.append(
+            f"| `{parameter.id}` | {parameter.display or '1'} | {_limit(minute.step)} | {_limit(quarter.step)} | {_limit(hour.step)} "
+            f"| {_limit(minute.spike)} | {_flat(minute)} | {', '.join(f'{value:g}' for value in sorted(minute.rest))} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _limit(value: float) -> str:
+    return "off" if value == float("inf") else f"{value:g}"
+
+
+def _flat(of: Plan) -> str:
+    if of.flat_suspect_ms is None or of.flat_fail_ms is None:
+        return "off"
+    return f"{of.flat_suspect_ms / 3_600_000:g} h, {of.flat_fail_ms / 3_600_000:g} h"
