@@ -109,6 +109,8 @@ class Core:
             self._jump(item, out)
             return True
         self._dirty = False
+        if isinstance(item, Start | Adopt):
+            self.state.started_ms = now  # while it did not run nobody was lost to it
         self._advance(now, out)
         if isinstance(item, Command):
             done = self.rulebook.command(item, out) or self.silence.command(item, out)
@@ -121,7 +123,6 @@ class Core:
         elif isinstance(item, Start):
             self.state.starts += 1
             self.state.version = item.version
-            self.state.started_ms = now
             for clock in self.state.sources.values():
                 clock.pause(now)
             self.outages.reschedule()

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from devices import loader
+from gateway.conditions import vocabulary
 from gateway.core import Core, config_digest, config_text
 from gateway.inputs import ClockJump, Config, Link, Message, Start, received
 from gateway.ledger import LedgerReader
 from rules.columns import encode_column
+from rules.model import Conditions, RuleModel, compile_rule
 from rules.windows import WindowState, new_window
 
 Shape: TypeAlias = tuple[int, int]
@@ -57,10 +60,12 @@ class Hydrating:
         self._core = Core()
         text = config_text(dict(plain))
         self._start = Config(now_ms, config_digest(text), text)
-        self._core.step([self._start])
         self._seq: int | None = None
         self._first_ms = now_ms
         self._longest_ms = 0
+        if not _has_windows(plain) or not any(there.parameters for there in known.values()):
+            return  # a core of its own costs as much as a start
+        self._core.step([self._start])
         plans = self._core.watching.plans
         for name, there in known.items():
             for parameter in there.parameters if name in self._core.stations else ():
@@ -106,6 +111,12 @@ class Hydrating:
                 coverage.setdefault(window, Coverage(window, state.length_ms, reach)).stations += 1
         found.windows, found.coverage = tuple(windows), [coverage[window] for window in sorted(coverage)]
         return found
+
+
+def _has_windows(plain: Mapping[str, Any]) -> bool:
+    condition = Conditions(vocabulary(loader.catalogue()))
+    rules = (compile_rule(RuleModel.model_validate(rule), condition) for rule in plain["rules"])
+    return any(rule.windows or rule.foreign_windows for rule in rules)
 
 
 def shape_of(window: WindowState) -> Shape:

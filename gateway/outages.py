@@ -5,7 +5,7 @@ the others, if those have been quiet for half of their time already and will be 
 somebody speaks and those that wait are said one by one. When somebody of a quiet area speaks, the alarm ends and the
 others get their three intervals once more.
 
-A broker is lost when it was down, or still delivering a backlog, for two minutes since it went or the gateway started.
+A broker is lost when it was down, or still delivering a backlog, for five minutes since it went or the gateway started.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 AREA_STATIONS = 3
 """An area of fewer stations is not said to be quiet: its devices are."""
 
-LOST_AFTER_MS = 120_000
+LOST_AFTER_MS = 5 * 60_000
 """A broker is lost when it was away so long."""
 
 

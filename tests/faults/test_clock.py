@@ -15,7 +15,7 @@ from gateway import coreconfig
 from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.config import load
-from gateway.inputs import ClockJump, Message, Start
+from gateway.inputs import ClockJump, Link, Message, Start
 from gateway.outcomes import Transition
 from tests.tools.mosquitto import Mosquitto
 from tests.tools.publisher import air, publish_all
@@ -198,6 +198,7 @@ async def test_a6_three_days_ahead_while_it_is_down(tmp_path: Path, mosquitto: M
         starts = inputs(gateway, Start)
         assert len(starts) == 2
         assert starts[1].now_ms - starts[0].now_ms >= 3 * DAY_S * 1000
+        await until(lambda: len([link for link in inputs(gateway, Link) if link.up]) == 2, "the broker is connected again")
         now.go_by(20 * MIN_S)
         told += await everybody(gateway, mosquitto, now)
         assert transitions(gateway) == []
