@@ -115,8 +115,10 @@ class Core:
             self._jump(item, out)
             return True
         self._dirty = False
-        if isinstance(item, Start):
-            # Nobody listened since the last input: what time alone does waits until the brokers' backlog is in (E5).
+        if isinstance(item, Start | Adopt):
+            # Nobody listened since the last input: what time alone does waits until the brokers' backlog is in (E5), and
+            # nobody was lost to a gateway that did not run.
+            self.state.started_ms = now
             for clock in self.state.sources.values():
                 clock.pause(self.state.last_received_ms)
         self._advance(now, out)
@@ -131,7 +133,6 @@ class Core:
         elif isinstance(item, Start):
             self.state.starts += 1
             self.state.version = item.version
-            self.state.started_ms = now
             self.outages.reschedule()
         elif isinstance(item, Adopt):
             self._adopt(item, out)

@@ -40,7 +40,6 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "gateway/commands/replay.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/stations_app.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/series_app.py": ("gateway/commands/test_quality_command.py", "what a command refuses and prints"),
-    "gateway/judging.py": ("gateway/test_summing.py", "a part of the core: it means something in a sequence of inputs"),
     "gateway/commands/types_app.py": ("gateway/commands/test_types.py", "what a command prints"),
     "gateway/commands/unknown.py": ("e2e/test_registry_way.py", "what a command does"),
     "devices/formats/chirpstack_v4.py": ("devices/formats/test_network_servers.py", "one uplink, whatever network server it came through"),

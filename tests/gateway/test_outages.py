@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.core import Core
-from gateway.inputs import ClockJump, Command, Input, Link, Start, Tick
+from gateway.inputs import Adopt, ClockJump, Command, Input, Link, Start, Tick
 from gateway.outages import LOST_AFTER_MS
 from gateway.outcomes import Outcomes
 from tests.tools.town import BROKER, MIN, NOW, air, config, first, plain, started
@@ -99,6 +99,13 @@ def test_the_time_of_a_broker_counts_from_the_start_of_the_gateway() -> None:
     run(core, Start(NOW + 2 * MIN, "test"))
     assert said(run(core, Tick(NOW + MIN + LOST_AFTER_MS))) == []
     assert said(run(core, Tick(NOW + 2 * MIN + LOST_AFTER_MS))) == [("broker-lost", BROKER, "firing")]
+
+
+def test_a_broker_is_not_lost_because_the_gateway_was_off() -> None:
+    core = area(3)
+    run(core, Link(NOW + MIN, BROKER, False))
+    days = NOW + 3 * 1440 * MIN
+    assert said(run(core, Adopt(days, ()), Start(days, "test"), Link(days + 100, BROKER, True), Tick(days + MIN))) == []
 
 
 def test_A1_a_stepped_clock_loses_no_broker() -> None:
