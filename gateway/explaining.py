@@ -187,6 +187,8 @@ def shown(tree: Document) -> str:
     value = tree["value"]
     if value is None or tree["kind"] == "condition":
         return truth(value)
+    if tree["text"] == "time":
+        return f"{value // 3_600_000:02.0f}:{value // 60_000 % 60:02.0f}"
     if tree["kind"] == "time" or tree["unit"] == "ms":
         seconds = float(value) / 1000
         return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"

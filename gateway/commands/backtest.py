@@ -21,19 +21,21 @@ from gateway.series.maps import load_map
 from gateway.settings import Settings
 from gateway.trial import backtest
 from gateway.trial.backtest import Backtest, Labels
-from gateway.trial.recording import Progress, Recording, from_file, from_history, of_stations
+from gateway.trial.recording import Progress, Recording, as_if, from_file, from_history, of_stations
 
 
 def over_file(
     path: Path, map_name: str, core: CoreConfig | None, new: Sequence[Path], against: Sequence[Path] | None, stations: Sequence[str],
-    labels: Labels,
+    labels: Labels, begin_ms: int | None = None,
 ) -> tuple[Backtest, Recording]:  # fmt: skip
-    """Over a file of series. Raises EnvgwError, ConfigError."""
+    """Over a file of series, as if it began at `begin_ms`. Raises EnvgwError, ConfigError."""
     rules, old = backtest.rules_of(new), None if against is None else backtest.rules_of(against)
     with progress() as told:
         recording = from_file(path, load_map(map_name), core, told)
         if stations:
             recording = of_stations(recording, stations)
+        if begin_ms is not None:
+            recording = as_if(recording, begin_ms)
         return backtest.run(recording, rules, old, labels, told), recording
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cliparts import ConfigOption, JsonOption, core_of, load, print_json, problems, settings_of, usage
+from gateway.cliparts import ConfigOption, JsonOption, core_of, instant, load, print_json, problems, settings_of, usage
 
 rules_app = typer.Typer(no_args_is_help=True, help="Alert rules: check, test and try them, and see why one fires or does not.")
 
@@ -143,6 +143,9 @@ def rules_backtest(
     station: Annotated[list[str] | None, typer.Option(help="Only these stations.")] = None,
     from_: Annotated[Path | None, typer.Option("--from", help="Over a file of series instead of the history.", dir_okay=False)] = None,
     map_: Annotated[str | None, typer.Option("--map", help="How the file is to be read: a shipped map, or a .yaml file.")] = None,
+    begin: Annotated[
+        str | None, typer.Option("--as-if", help="Move the file's readings, by whole weeks, to begin then: limits have dates.")
+    ] = None,
     label_bad: Annotated[
         str | None, typer.Option(help="Labels of bad data, with commas, or `any`: counts alerts that fired on such readings.")
     ] = None,
@@ -174,7 +177,9 @@ def rules_backtest(
         chosen = rules or [Path(document.file) for document in loaded.rules] if loaded is not None else rules or []
         if from_ is not None:
             labels = Labels(_labels(label_bad), _labels(label_event))
-            found, recording = over_file(from_, str(map_), core, chosen, against, station or (), labels)
+            found, recording = over_file(
+                from_, str(map_), core, chosen, against, station or (), labels, None if begin is None else instant(begin, "")
+            )
         else:
             assert loaded is not None
             assert core is not None

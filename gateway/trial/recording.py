@@ -25,6 +25,9 @@ Progress = Callable[[str, float], None]
 """(what is being done, which part of it is done)."""
 
 
+_WEEK_MS = 7 * 86_400_000
+
+
 @dataclass(slots=True)
 class Recording:
     """Readings, and the registry they belong to."""
@@ -107,6 +110,14 @@ async def from_history(rows: AsyncIterator[StoredReading], core: CoreConfig, sin
     intervals = [registry.devices[name].interval_ms for name in {item.device for item in given}]
     stations = {name: station for name, device in registry.devices.items() if (station := device.station_at(until_ms)) is not None}
     return Recording(plain, given, min(intervals), {}, skipped, stations)
+
+
+def as_if(recording: Recording, begin_ms: int) -> Recording:
+    """The same readings so many whole weeks later that they begin about `begin_ms`: under the limits of that time."""
+    shift = round((begin_ms - recording.since_ms) / _WEEK_MS) * _WEEK_MS
+    given = [item._replace(received_ms=item.received_ms + shift, time_ms=item.time_ms + shift) for item in recording.given]
+    labels = {key: [(at_ms + shift, text) for at_ms, text in rows] for key, rows in recording.labels.items()}
+    return Recording(recording.plain, given, recording.interval_ms, labels, recording.skipped, recording.stations)
 
 
 def of_stations(recording: Recording, wanted: Sequence[str]) -> Recording:

@@ -100,18 +100,19 @@ class Trial:
     def _only_at_midnight(self, start_ms: int) -> None:
         """Where time changes nothing but `limit(…)`, whose values change at midnight, it is not looked at each minute."""
         plans = self.core.watching.plans
-        self._limited = [] if any(_by_the_clock(rule) for _, rule in plans.timed) else plans.timed
+        self._every_minute = [item for item in plans.timed if _by_the_clock(item[1])]
+        self._timed, plans.timed = plans.timed, self._every_minute
         self._midnight_ms = _NEVER
-        if self._limited:
-            plans.timed = []
+        if len(self._timed) > len(self._every_minute):
             self._midnight_ms = start_ms - (start_ms - _MIDNIGHT_MS) % _DAY_MS + _DAY_MS
 
     def _look_at_limits(self) -> None:
         plans = self.core.watching.plans
-        plans.timed = self._limited
-        self.core.schedule(self._midnight_ms, "m", "")
+        plans.timed = self._timed
+        if not self._every_minute:
+            self.core.schedule(self._midnight_ms, "m", "")
         self._step([Tick(self._midnight_ms)])
-        plans.timed = []
+        plans.timed = self._every_minute
         self._midnight_ms += _DAY_MS
 
     def _step(self, inputs: list[Input]) -> None:
