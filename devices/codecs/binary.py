@@ -94,12 +94,15 @@ def compile_binary(model: BinaryModel, path: DataPath = ("binary",)) -> Codec:
 
 
 def compile_account(model: BinaryModel) -> Account:
-    """How much of a message the layout accounts for. Of a checked layout (`compile_binary`)."""
-    run = _sequence(model.steps, model.endian, trace=True)
+    """How much of a message the layout accounts for. Of a checked layout (`compile_binary`); compiled when it is first asked."""
+    run: Run | None = None
     sized = {"sum8": 1, "xor8": 1, "crc32": 4}.get(model.checksum.kind, 2) if model.checksum else 0
     given = _FIXED_LENGTH_BITS * isinstance(model.length, int) + 8.0 * sized
 
     def account(raw: bytes, port: int | None, /) -> Accounted:
+        nonlocal run
+        if run is None:
+            run = _sequence(model.steps, model.endian, trace=True)
         values: dict[str, Any] = {"port": -1 if port is None else port, "length": len(raw), _BITS: given}
         try:
             end = run(raw, 0, values)
