@@ -51,7 +51,7 @@ def read_columns(path: str | Path, series_map: SeriesMap) -> list[Columns]:
         return _csv(path, series_map)
     found: dict[str, Columns] = {}
     convert = {column.parameter: _conversion(column) for column in series_map.columns}
-    for row in read_series(path, series_map):
+    for row in read_series(path, series_map, only_finite=False):
         columns = found.get(row.station)
         if columns is None:
             columns = found[row.station] = Columns(row.station, list(row.values))

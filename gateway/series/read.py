@@ -38,18 +38,21 @@ class SeriesRow(NamedTuple):
 Problem = Callable[[SeriesError], None]
 
 
-def read_series(path: str | Path, series_map: SeriesMap, *, on_problem: Problem | None = None) -> Iterator[SeriesRow]:
+def read_series(
+    path: str | Path, series_map: SeriesMap, *, on_problem: Problem | None = None, only_finite: bool = True
+) -> Iterator[SeriesRow]:
     """Every row of `path`, in its order.
 
     Without `on_problem` the first unreadable line raises `SeriesError`; with it each is reported there and left out.
-    A file that cannot be opened, or lacks a column of the map, always raises.
+    A file that cannot be opened, or lacks a column of the map, always raises. Infinities and NaN cannot be read either, unless
+    `only_finite` is False: then they are missing.
     """
     path = Path(path)
     if series_map.format == "usgs-json":
         yield from _read_usgs(path, series_map)
         return
     records = _csv_records(path, series_map) if series_map.format == "csv" else _parquet_records(path, series_map)
-    row_of = _row_reader(path, series_map)
+    row_of = _row_reader(series_map, only_finite=only_finite)
     for line, record in records:
         try:
             row = row_of(line, record)
@@ -124,7 +127,7 @@ def _parquet_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, M
         raise SeriesError(f"{path}: this Parquet file cannot be read: {error}") from error
 
 
-def _row_reader(path: Path, series_map: SeriesMap) -> Callable[[int, Mapping[str, Any]], SeriesRow]:
+def _row_reader(series_map: SeriesMap, *, only_finite: bool) -> Callable[[int, Mapping[str, Any]], SeriesRow]:
     instant_of = time_reader(series_map.time)
     missing = missing_codes(series_map.missing)
     columns = [(column, missing | missing_codes(column.missing)) for column in series_map.columns]
@@ -139,7 +142,7 @@ def _row_reader(path: Path, series_map: SeriesMap) -> Callable[[int, Mapping[str
             if not name:
                 raise ValueError(f"column {station.column!r} names no station")
             time_ms = instant_of(record, last.get(name))
-            values = {column.parameter: _value(column, record[column.column], codes) for column, codes in columns}
+            values = {column.parameter: _value(column, record[column.column], codes, only_finite=only_finite) for column, codes in columns}
             labels = {parameter: text for parameter, column in labelled if (text := _text(record[column])) not in unlabelled}
         except KeyError as error:
             raise ValueError(f"the line ends before column {error.args[0]!r}") from error
@@ -165,7 +168,7 @@ def missing_codes(codes: list[str]) -> frozenset[str | float]:
     return frozenset(known)
 
 
-def _value(column: ColumnMap, cell: Any, missing: frozenset[str | float]) -> float | None:
+def _value(column: ColumnMap, cell: Any, missing: frozenset[str | float], *, only_finite: bool = True) -> float | None:
     text = _text(cell)
     if text in missing:
         return None
@@ -178,6 +181,8 @@ def _value(column: ColumnMap, cell: Any, missing: frozenset[str | float]) -> flo
     if value in missing:
         return None
     if not math.isfinite(value):
+        if not only_finite:
+            return None
         raise ValueError(f"column {column.column!r}: {text[:40]!r} is not a finite number")
     return value
 

@@ -71,6 +71,20 @@ def test_infinities_and_nan_are_missing_and_units_are_converted(tmp_path: Path) 
     assert columns.labels == {"pm25": {1: "bad"}}
 
 
+def test_parquet_with_nan_and_infinities(tmp_path: Path) -> None:
+    import duckdb
+
+    file = tmp_path / "a.parquet"
+    values = "(TIMESTAMP '2024-01-01 00:00', 0.5, NULL, 'N'), (TIMESTAMP '2024-01-01 00:01', 'NaN'::DOUBLE, 'bad', 'E')"
+    duckdb.sql(f"COPY (SELECT * FROM (VALUES {values}) AS rows(t, x, q, w)) TO '{file}' (FORMAT parquet)")
+    (columns,) = read_columns(file, mine(tmp_path, MAP + "format: parquet\n"))
+    assert columns.values["pm25"][0] == 500.0
+    assert isnan(columns.values["pm25"][1])
+    assert (list(columns.values["wind_dir"]), columns.labels) == ([0.0, 90.0], {"pm25": {1: "bad"}})
+    with pytest.raises(SeriesError, match="not a finite number"):
+        list(read_series(file, mine(tmp_path, MAP + "format: parquet\n")))
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
