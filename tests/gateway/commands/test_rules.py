@@ -43,7 +43,7 @@ def written(path: Path, text: str) -> Path:
 def test_everything_that_is_wrong_is_told_at_once_with_line_and_column(tmp_path: Path) -> None:
     _, problems = check(None, [written(tmp_path / "bad.yaml", BAD), tmp_path / "absent.yaml"])
     assert [(Path(item.file).name, item.line, item.column) for item in problems] == [
-        ("absent.yaml", 0, 0), ("bad.yaml", 6, 24), ("bad.yaml", 7, 7), ("bad.yaml", 7, 18), ("bad.yaml", 8, 6), ("bad.yaml", 11, 42),
+        ("absent.yaml", 0, 0), ("bad.yaml", 6, 24), ("bad.yaml", 7, 7), ("bad.yaml", 7, 18), ("bad.yaml", 8, 6), ("bad.yaml", 11, 50),
     ]  # fmt: skip
     assert "did you mean 'pm25'" in problems[1].message
     assert "did you mean 'pm25-smoke'" in problems[4].message
