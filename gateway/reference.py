@@ -25,6 +25,7 @@ from gateway.api import reference as api_reference
 from gateway.configmessages import shape
 from gateway.settings import Duration, Settings, Size
 from rules import transitions
+from rules.loader import library
 from rules.model import RuleModel
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -77,7 +78,7 @@ def generated() -> dict[Path, str]:
         **reference_rules.pictures(),
         Path("schema/envgw.schema.json"): _json(_with_inline(_schema(Settings, "envgw configuration"))),
         Path("schema/stations.schema.json"): _json(_list_schema("stations", StationModel, "envgw registry: stations and their devices")),
-        Path("schema/rules.schema.json"): _json(_list_schema("rules", RuleModel, "envgw alert rules")),
+        Path("schema/rules.schema.json"): _json(_with_use(_list_schema("rules", RuleModel, "envgw alert rules"))),
         Path("schema/type.schema.json"): _json(_schema(TypeModel, "envgw device type")),
     }
 
@@ -268,6 +269,19 @@ def _list_schema(key: str, model: type[BaseModel], title: str) -> dict[str, Any]
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _with_use(schema: dict[str, Any]) -> dict[str, Any]:
+    """A rule may begin with one of the library (`rules.loader`): then nothing else must be written, and `off` takes a level away."""
+    whole = schema["$defs"]["RuleModel"]
+    level = {"anyOf": [{"type": "object"}, {"enum": ["off", False]}]}
+    properties = {**whole["properties"], "levels": {"type": "object", "additionalProperties": level}}
+    used = {"use": {"enum": sorted(library()), "description": "Id of a rule of the library."}}
+    schema["$defs"]["UsedRule"] = {
+        "type": "object", "properties": {**used, **properties}, "required": ["use"], "additionalProperties": False,
+    }  # fmt: skip
+    schema["properties"]["rules"]["items"] = {"anyOf": [{"$ref": "#/$defs/RuleModel"}, {"$ref": "#/$defs/UsedRule"}]}
+    return schema
 
 
 def _json(schema: dict[str, Any]) -> str:

@@ -100,14 +100,22 @@ def plan(parameter: Parameter, interval_ms: int, defaults: Defaults, said: Seque
     """What the layers `said` (weakest first: type, station) make of the defaults."""
     shipped = (defaults.default, *((defaults.parameters[parameter.id],) if parameter.id in defaults.parameters else ()))
     return _plan(
-        parameter.id, parameter.rate, parameter.circular, parameter.per == "h", parameter.medium, interval_ms, shipped, tuple(said)
+        parameter.id, parameter.rate, parameter.circular, parameter.per == "h", parameter.medium, interval_ms, _said(shipped), _said(said)
     )
+
+
+_Said = tuple[SeriesModel, frozenset[str]]
+"""A layer and what it says. Two models are equal if one says `off` where the other says nothing, so they alone are no key."""
+
+
+def _said(layers: Sequence[SeriesModel]) -> tuple[_Said, ...]:
+    return tuple((layer, frozenset(layer.model_fields_set)) for layer in layers)
 
 
 @lru_cache(maxsize=4096)
 def _plan(
     parameter: str, rate: float | None, circular: bool, summed: bool, medium: str, interval_ms: int,
-    shipped: tuple[SeriesModel, ...], said: tuple[SeriesModel, ...],
+    shipped: tuple[_Said, ...], said: tuple[_Said, ...],
 ) -> Plan:  # fmt: skip
     inf = float("inf")
     # The device's own health (battery, signal) may do what it likes: it has no rate, and stands still for days.
@@ -118,8 +126,7 @@ def _plan(
     rest: frozenset[float] = frozenset()
     learn = True
     own = False
-    for number, layer in enumerate((*shipped, *said)):
-        given = layer.model_fields_set
+    for number, (layer, given) in enumerate((*shipped, *said)):
         if "step" in given:
             if layer.step is None:
                 step = inf

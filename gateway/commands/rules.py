@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,7 @@ def diff(settings: Settings, new: CoreConfig, old: CoreConfig) -> Row:
         return {**_rules(old.plain["rules"], new), "in_force": "configuration", "time": None, "kept": [], "ended": [], "windows": []}
     with LedgerReader(path) as ledger:
         core = look(ledger)
-        now_ms = max(core.state.last_received_ms, int(datetime.now(UTC).timestamp() * 1000))
+        now_ms = core.state.last_received_ms  # beside a running gateway that is a moment ago
         in_force = _in_force(ledger, core)
         work = Hydrating(new.plain, known(core), now_ms)
         coverage = []

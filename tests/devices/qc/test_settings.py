@@ -48,6 +48,7 @@ def test_the_station_goes_before_the_type_and_both_before_the_default() -> None:
 
 
 def test_off_is_off() -> None:
+    assert plan(catalogue()["pm25"], MIN, quality_defaults(), (model(),)).step == 60, "and not what was said before"
     made = plan(catalogue()["pm25"], MIN, quality_defaults(), (model(step="off", flat=False),))
     assert (made.step, made.spike, made.flat_suspect_ms, made.flat_fail_ms) == (inf, inf, None, None)
 
