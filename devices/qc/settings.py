@@ -130,8 +130,10 @@ def _plan(
         if "step" in given:
             if layer.step is None:
                 step = inf
-            elif number < len(shipped) and rate is not None:
+            elif number < len(shipped) and rate is not None and interval_ms >= HOUR_MS:
                 step = max(step, layer.step)  # a shipped limit is of raw samples: hourly means may do what their rate says
+            elif number < len(shipped):
+                step = layer.step
             else:
                 step = layer.step
                 own = True

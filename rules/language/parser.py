@@ -25,8 +25,8 @@ LONGEST = 2_000
 MOST_BRACKETS = 50
 """Open at the same time."""
 
-_SCAN = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|[()]|[A-Za-z_][A-Za-z0-9_]*|[^\s]")
-"""Strings, brackets, words, anything else: enough to know which call is open."""
+_SCAN = re.compile(r"\[[^\]\s]*\]|'[^'\n]*'|\"[^\"\n]*\"|[()]|[A-Za-z_][A-Za-z0-9_]*|[^\s]")
+"""Units in square brackets (no string begins in `[in_i'Hg]`), strings, brackets, words, anything else: enough to know which call is open."""
 
 _INSTEAD = {
     "=": "write `==` to compare",

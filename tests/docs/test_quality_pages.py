@@ -35,7 +35,7 @@ def test_each_language_tells_every_flag_and_index(language: str) -> None:
 def test_every_parameter_of_air_and_water_has_its_defaults() -> None:
     for parameter in catalogue().values():
         assert (f"| `{parameter.id}` |" in REFERENCE) == (parameter.medium != "device")
-    assert "| `turbidity` | NTU | 30 | 30 | 30 | 4 | 6 h, 12 h |  |" in REFERENCE
+    assert "| `turbidity` | NTU | 30 | 30 | 500 | 4 | 6 h, 12 h |  |" in REFERENCE
     assert "| `wind_dir` | ° | off | off | off | off | off |  |" in REFERENCE
 
 

@@ -302,3 +302,7 @@ def test_no_parameter_is_a_word_of_the_language() -> None:
 def test_every_word_of_the_grammar_is_in_the_tables() -> None:
     for word in RESERVED:
         assert f'"{word}"' in grammar()
+
+
+def test_an_apostrophe_in_a_unit_opens_no_text() -> None:
+    assert parse("pressure > min(29 [in_i'Hg], 30 [in_i'Hg])") == parse("pressure > min(29 [in_i'Hg],30 [in_i'Hg])")
