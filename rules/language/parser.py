@@ -26,7 +26,7 @@ MOST_BRACKETS = 50
 """Open at the same time."""
 
 _SCAN = re.compile(r"\[[^\]\s]*\]|'[^'\n]*'|\"[^\"\n]*\"|[()]|[A-Za-z_][A-Za-z0-9_]*|[^\s]")
-"""Units in square brackets (no string begins in `[in_i'Hg]`), strings, brackets, words, anything else: enough to know which call is open."""
+"""Units in square brackets (no string begins in `[in_i'Hg]`), strings, brackets, words, anything else: to know which call is open."""
 
 _INSTEAD = {
     "=": "write `==` to compare",
