@@ -67,6 +67,7 @@ def follow(folder: Path) -> list[tuple[str, str]]:
     return later
 
 
+@pytest.mark.slow
 def test_from_an_idea_to_a_tested_and_backtested_rule(folder: Path) -> None:
     later = follow(folder)
     assert len(later) == 2

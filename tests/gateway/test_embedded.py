@@ -35,6 +35,7 @@ async def through(broker: EmbeddedBroker, count: int) -> int:
         return len(got)
 
 
+@pytest.mark.slow
 async def test_sensors_on_one_listener_reach_the_gateway_on_the_other() -> None:
     async with EmbeddedBroker(FREE) as broker:
         assert broker.running

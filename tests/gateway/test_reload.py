@@ -74,6 +74,7 @@ async def test_a_bad_file_leaves_the_old_rules_running_and_health_yellow_until_i
     assert trouble(gateway) == []
 
 
+@pytest.mark.slow
 async def test_a_changed_file_is_noticed_by_itself(gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reload, "LOOK_S", 0.02)
     (tmp_path / "rules.yaml").write_text(RULE.replace("> 100", "> 50  "))

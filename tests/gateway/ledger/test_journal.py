@@ -138,6 +138,7 @@ def test_b1a_redelivery_survives_a_clock_jump(tmp_path: Path) -> None:
         assert opened.redelivered([msgspec.structs.replace(first, dup=True)]) == {0}
 
 
+@pytest.mark.slow
 def test_b1a_redelivery_is_found_among_many(tmp_path: Path) -> None:
     with ledger(tmp_path / "l.db") as opened:
         fill(opened, 5000, 1)

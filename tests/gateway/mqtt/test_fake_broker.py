@@ -133,6 +133,7 @@ async def test_refused_topic_is_named_and_the_others_go_on() -> None:
             await until(lambda: consumer.payloads == [b"1"])
 
 
+@pytest.mark.slow
 async def test_nothing_granted_is_never_up() -> None:
     def answer(number: int, packet: mqtt5.Packet) -> bytes | None:
         if isinstance(packet, mqtt5.SubscribePacket):
@@ -175,6 +176,7 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
             await until(lambda: "does not answer CONNECT" in city.health.reason)
 
 
+@pytest.mark.slow
 async def test_a_broker_that_ignores_receive_maximum_is_held_by_tcp_and_kept_alive() -> None:
     async with FakeBroker() as fake:
         city = source(fake.url, receive_maximum=100, keep_alive="1s")
@@ -197,6 +199,7 @@ async def test_a_broker_that_ignores_receive_maximum_is_held_by_tcp_and_kept_ali
         assert fake.acknowledged() == [n % 65_535 + 1 for n in range(total)]
 
 
+@pytest.mark.slow
 async def test_reconnects_do_not_fill_the_inbox_while_nothing_is_committed() -> None:
     """Invariant 6: each connection brings the same messages again; the queue must not grow with every one."""
 
