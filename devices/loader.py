@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,6 +14,7 @@ import yaml
 
 from devices.parameters import Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
+from devices.qc.settings import ParameterQuality, parse_defaults
 
 _PACKAGE = resources.files("devices")
 _SCRIPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,96}\.js")
@@ -28,6 +30,12 @@ def _read(text: str) -> Any:
 def catalogue() -> Catalogue:
     """The shipped parameter catalogue."""
     return Catalogue.parse(_read(_PACKAGE.joinpath("parameters.yaml").read_text("utf-8")))
+
+
+@cache
+def quality_defaults() -> Mapping[str, ParameterQuality]:
+    """The shipped defaults of quality control, by parameter."""
+    return parse_defaults(_read(_PACKAGE.joinpath("qc", "defaults.yaml").read_text("utf-8")), catalogue())
 
 
 def shipped_types() -> dict[str, dict[str, Any]]:
