@@ -2,12 +2,12 @@
 
     rate = |x - last| / (whole seconds between them); above a threshold: suspect, fail
 
-The first value and one after a missing value are good; two values in one second that differ have an infinite rate.
+The first value and one after a missing value are good. Within one whole second the change counts as that of one second (ioos_qc
+divides by zero there, and its masked arrays give back the change itself).
 """
 
 from __future__ import annotations
 
-from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -31,8 +31,7 @@ class RateState(msgspec.Struct, array_like=True, gc=False):
 
 def verdict(change: float, elapsed_ms: int, test: Rate) -> int:
     """Of a change over a time. Times are cut to whole seconds, as ioos_qc does."""
-    seconds = int(elapsed_ms / 1000)
-    rate = abs(change / seconds) if seconds else inf if change else 0.0
+    rate = abs(change / (int(elapsed_ms / 1000) or 1))
     if test.fail is not None and rate > test.fail:
         return FAIL
     return SUSPECT if rate > test.suspect else GOOD
