@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ioos_qc.qartod import gross_range_test
 
 from devices import quality
 from devices.loader import catalogue
@@ -22,6 +26,18 @@ def test_flags_as_ioos_qc(call: dict[str, list[float]]) -> None:
     assert flags == call["flags"]
     low, high = spans.good
     assert [value is not None and low <= value <= high for value in call["inp"]] == [flag == 1 for flag in flags]
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(-60, 60).map(lambda number: number / 2)), min_size=1),
+    st.tuples(st.integers(-20, 0), st.integers(1, 20)),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+)
+def test_any_series_is_flagged_as_ioos_qc_does(numbers: list[float | None], fail: tuple[int, int], narrower: tuple[int, int]) -> None:
+    middle = sum(fail) / 2
+    suspect = (min(middle, fail[0] + narrower[0]), max(middle, fail[1] - narrower[1]))
+    theirs = gross_range_test(np.array([np.nan if number is None else number for number in numbers]), fail, suspect)
+    assert [Spans(fail, suspect).flag(number) for number in numbers] == [int(flag) for flag in theirs]
 
 
 def test_flag_numbers_are_qartods() -> None:
