@@ -34,8 +34,10 @@ class Stuck(msgspec.Struct, frozen=True):
     suspect: int
     """The same in repeats."""
     fail: int
-    rest: tuple[float, ...] = ()
-    """Values at which this parameter may rest (0 of rain, 100 % of humidity)."""
+    rest: Span = (inf, -inf)
+    """Values at which this parameter may rest (100 % of humidity, a gas below its detection limit) …"""
+    rest_times: float = inf
+    """… so many times as long as elsewhere."""
 
 
 class Plan(msgspec.Struct, frozen=True):

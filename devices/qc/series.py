@@ -7,7 +7,8 @@ The *level* is the last accepted value. A value further from it than the step li
 
     back within the limit           good at once, and the new level; what was open stays suspect: a spike
     away to the other side          begins anew
-    third one away on one side      confirmed: it is the new level, and the open ones are revised to what their other tests say
+    third one away on one side      confirmed: it is the new level, and the open ones are revised to what their other tests say;
+                                    for a while steps half as large are usual, since what has begun goes on moving
     a neighbour stands there too    confirmed at once
 
 What repeats itself is not confirmed: a probe that jumps to a constant is out of the water, or dead, until its value moves.
@@ -31,6 +32,9 @@ from devices.quality import FAIL, GOOD, MISSING, NOT_EVALUATED, SUSPECT
 
 CONFIRM = 3
 """Consecutive samples that confirm each other (semantics D2)."""
+
+_FADES = 0.9
+"""By which the stir of a confirmed change shrinks from sample to sample: what rose like a wall falls like a slope."""
 
 Around = Callable[[str], Sequence[float]]
 """Parameter → the held values of the neighbours (semantics C5)."""
@@ -139,12 +143,13 @@ def value(
     _spike_before(plan, state, unrest, parameter, number, away, limit, found, trace)
     confirmed = False
     if accepted:
+        # What turns back teaches nothing, else a spiking sensor would make its spikes usual.
+        if plan.learnt is not None and level == state.last and not unrest.open and gap <= LONGEST * plan.interval_ms:
+            state.scale = plan.learnt.taught(state.scale, move)
         if unrest.open:
             unrest.open = []
         unrest.side = unrest.away = 0
         unrest.level = number
-        if plan.learnt is not None and known and gap <= LONGEST * plan.interval_ms:
-            state.scale = plan.learnt.taught(state.scale, move)
     elif away:
         assert level is not None
         confirmed = _is_confirmed(plan, unrest, parameter, number, level, move, limit, around)
@@ -155,7 +160,7 @@ def value(
         flag = worse(flag, beside)
     if away:
         if confirmed:
-            _confirm(plan, state, unrest, parameter, number, move, found)
+            _confirm(plan, state, unrest, parameter, number, found)
         else:
             unrest.open.append(Open(time_ms, number, base, flag))
             del unrest.open[:-OPEN]
@@ -165,6 +170,10 @@ def value(
     if trace:
         found.tests[parameter] = tests
 
+    if unrest.stir and not confirmed:
+        unrest.stir *= _FADES
+        if plan.learnt is None or unrest.stir < plan.learnt.floor:
+            unrest.stir = 0.0
     unrest.base, unrest.flag = base, flag
     state.before = None if unrest.missing or not known else state.last
     unrest.missing = False
@@ -231,7 +240,7 @@ def _limit(plan: Plan, state: SeriesState, unrest: Unrest, gap: int) -> float:
         return inf
     if plan.learnt is not None:
         times = gap / plan.interval_ms if gap > LONGEST * plan.interval_ms else 1.0
-        return plan.learnt.limit(state.scale, unrest.level) * times
+        return max(plan.learnt.limit(state.scale, unrest.level) * times, unrest.stir)
     if plan.rate is not None:
         return plan.rate.suspect * max(gap, plan.interval_ms) / 1000
     if plan.spike is not None:
@@ -249,12 +258,13 @@ def _flat(plan: Plan, state: SeriesState, time_ms: int, number: float, move: flo
         state.run += 1
     else:
         state.run = 0
-    test, lasts = plan.stuck, time_ms - state.run_ms
-    verdict = GOOD
-    if state.run and number not in test.rest:
-        if state.run >= test.fail and lasts >= test.fail_ms:
+    test, verdict = plan.stuck, GOOD
+    if state.run:
+        times = test.rest_times if test.rest[0] <= number <= test.rest[1] else 1.0
+        repeats, lasts = state.run / times, (time_ms - state.run_ms) / times
+        if repeats >= test.fail and lasts >= test.fail_ms:
             verdict = FAIL
-        elif state.run >= test.suspect and lasts >= test.suspect_ms:
+        elif repeats >= test.suspect and lasts >= test.suspect_ms:
             verdict = SUSPECT
     tests["flat_line"] = verdict
     return _counted(base, verdict)
@@ -347,25 +357,30 @@ def _side(plan: Plan, number: float, level: float) -> int:
     return 1 if rise > 0 else -1
 
 
-def _confirm(plan: Plan, state: SeriesState, unrest: Unrest, parameter: str, number: float, move: float, found: Found) -> None:
+def _confirm(plan: Plan, state: SeriesState, unrest: Unrest, parameter: str, number: float, found: Found) -> None:
     """The open readings were real: they are revised, and the series goes on from here."""
     for reading in unrest.open:
         if reading.flag != reading.base:
             found.revisions.append(Revision(parameter, reading.time_ms, reading.value, reading.base))
     unrest.open = []
     unrest.side = unrest.away = 0
+    if plan.learnt is not None and unrest.level is not None:
+        change = _difference(plan, number, unrest.level)
+        state.scale = plan.learnt.taught(state.scale, change)
+        unrest.stir = change / 2
     unrest.level = number
     unrest.excused = plan.neighbour is not None
-    if plan.learnt is not None:
-        state.scale = plan.learnt.taught(state.scale, move)
 
 
 def _watch_event(
     plan: Plan, unrest: Unrest, parameter: str, time_ms: int, number: float, flag: int, tests: dict[str, int], found: Found
 ) -> None:
-    """Suspect for long, and not only because the sensor is stuck: it may be an event (semantics D2)."""
+    """Suspect for long, and not only because the sensor is stuck: it may be an event (semantics D2).
+
+    Fewer samples than could have confirmed each other are not long, however far apart they are.
+    """
     if flag != SUSPECT:
-        unrest.suspect_ms, unrest.told = None, False
+        unrest.suspect_ms, unrest.told, unrest.suspects = None, False, 0
         return
     if unrest.suspect_ms is None:
         if not plan.event_within[0] <= number <= plan.event_within[1]:
@@ -373,7 +388,8 @@ def _watch_event(
         if tests["range"] != SUSPECT and tests.get("step") != SUSPECT and tests.get("neighbour") != SUSPECT:
             return
         unrest.suspect_ms = time_ms
-    if not unrest.told and time_ms - unrest.suspect_ms >= plan.event_ms:
+    unrest.suspects = min(unrest.suspects + 1, CONFIRM)
+    if not unrest.told and unrest.suspects == CONFIRM and time_ms - unrest.suspect_ms >= plan.event_ms:
         unrest.told = True
         found.events.append(PossibleEvent(parameter, unrest.suspect_ms, time_ms, number))
 
@@ -386,6 +402,7 @@ def _settle(plan: Plan, state: SeriesState, unrest: Unrest, number: float, move:
         and unrest.level == number
         and unrest.flag == GOOD
         and not unrest.excused
+        and not unrest.stir
         and (plan.learnt is not None or move <= quiet)
         and not plan.busy
     )

@@ -8,11 +8,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from math import inf, sqrt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from devices.parameters import RAW_SUFFIX, Catalogue, Parameter, Span
 from devices.problems import ConfigError, ConfigProblem, DataPath, did_you_mean, from_pydantic
@@ -40,11 +51,19 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _which(value: Any) -> str:
+    """Of a setting that is either a word or a section. (Names that begin with `step:` stand in no error's path.)"""
+    return "step:word" if isinstance(value, str | bool) else "step:section"
+
+
 def _no_boolean(value: Any) -> Any:
     return "off" if value is False else value
 
 
-Off = Annotated[Literal["off"], BeforeValidator(_no_boolean)]
+_Off = Annotated[Literal["off"], BeforeValidator(_no_boolean), Tag("step:word")]
+_Section = TypeVar("_Section")
+_Test = Annotated[_Off | Annotated[_Section, Tag("step:section")], Discriminator(_which)]
+"""`off`, or the test's settings. YAML's older dialect reads `off` as false."""
 
 
 def _ordered(span: Span | None) -> Span | None:
@@ -90,13 +109,14 @@ class FlatLineModel(_Model):
     suspect: Duration
     fail: Duration
     tolerance: float = Field(0, ge=0)
-    rest: tuple[float, ...] = Field((), description="With tolerance 0: values at which the parameter may rest.")
+    rest: Span | None = Field(None, description="With tolerance 0: values between which (ends included) the parameter may rest …")
+    rest_times: float | None = Field(None, ge=1, description="… so many times as long; without it for ever.")
 
     @model_validator(mode="after")
     def _in_order(self) -> FlatLineModel:
         if self.suspect > self.fail:
             raise ValueError("`suspect` must be the shorter time")
-        if self.tolerance and self.rest:
+        if self.tolerance and self.rest is not None:
             raise ValueError("`rest` goes with tolerance 0")
         return self
 
@@ -105,13 +125,31 @@ class MemberModel(_Model):
     """One entry of a climatology."""
 
     period: Period | None = None
-    when: tuple[float | str | datetime, float | str | datetime]
+    when: tuple[Any, Any]
     """Both ends included: numbers of the period, or dates where there is none."""
     usual: Span
     possible: Span | None = None
     depth: Span | None = None
 
     _spans = field_validator("usual", "possible", "depth")(_ordered)
+
+    @model_validator(mode="after")
+    def _ends(self) -> MemberModel:
+        _ends_of(self, UTC)
+        return self
+
+
+def _ends_of(entry: MemberModel, zone: tzinfo) -> tuple[float, float]:
+    """`when` as numbers of the period, or ms; in order. Raises ValueError."""
+    found = []
+    for end in entry.when:
+        if entry.period is None:
+            found.append(float(parse_instant(end, zone)))
+        elif isinstance(end, bool) or not isinstance(end, int | float):
+            raise ValueError(f"`when` holds numbers of the {entry.period}, or dates if there is no period")
+        else:
+            found.append(float(end))
+    return min(found), max(found)
 
 
 class AttenuatedModel(_Model):
@@ -152,13 +190,20 @@ class EventModel(_Model):
 class ParameterQuality(_Model):
     """Tests of one parameter."""
 
-    spike: Off | Literal["learnt"] | SpikeModel | None = None
-    step: Off | StepModel | None = None
-    flat_line: Off | FlatLineModel | None = None
-    climatology: Off | tuple[MemberModel, ...] | None = None
-    attenuated: Off | AttenuatedModel | None = None
-    neighbour: Off | NeighbourModel | None = None
-    multivariate: Off | MultivariateModel | None = None
+    spike: (
+        Annotated[
+            Annotated[Literal["off", "learnt"], BeforeValidator(_no_boolean), Tag("step:word")]
+            | Annotated[SpikeModel, Tag("step:section")],
+            Discriminator(_which),
+        ]
+        | None
+    ) = None
+    step: _Test[StepModel] | None = None
+    flat_line: _Test[FlatLineModel] | None = None
+    climatology: _Test[tuple[MemberModel, ...]] | None = None
+    attenuated: _Test[AttenuatedModel] | None = None
+    neighbour: _Test[NeighbourModel] | None = None
+    multivariate: _Test[MultivariateModel] | None = None
     event: EventModel | None = None
     suspect: Span | None = Field(None, description="Outside it: suspect, unless the type or the station gives a span of its own.")
     reason: str = Field("", description="Why a test is off or as it is.")
@@ -183,11 +228,11 @@ class WarmUpModel(_Model):
 class DeviceTests(_Model):
     """Tests of a message as a whole. All are off unless asked for."""
 
-    consistency: Off | tuple[Literal["dust", "nox", "oxygen", "dew_point", "salinity"], ...] | None = None
-    timing: Off | TimingModel | None = None
-    warm_up: Off | WarmUpModel | None = None
-    health: Off | Mapping[str, Span] | None = None
-    moved_m: Off | float | None = None
+    consistency: _Test[tuple[Literal["dust", "nox", "oxygen", "dew_point", "salinity"], ...]] | None = None
+    timing: _Test[TimingModel] | None = None
+    warm_up: _Test[WarmUpModel] | None = None
+    health: _Test[Mapping[str, Span]] | None = None
+    moved_m: _Test[Annotated[float, Field(gt=0)]] | None = None
 
 
 class QualityModel(_Model):
@@ -206,22 +251,11 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue, path: DataPath = ("qual
     try:
         model = _QUALITY.validate_python(data)
     except ValidationError as error:
-        raise ConfigError(_tidied(problem) for problem in from_pydantic(error, path)) from None
+        raise ConfigError(from_pydantic(error, path)) from None
     found = problems(model, catalogue, path)
     if found:
         raise ConfigError(found)
     return model
-
-
-def _tidied(problem: ConfigProblem) -> ConfigProblem:
-    """Without the names of a union's alternatives, which are no places in the data."""
-    kinds = {"literal['off']", "literal['learnt']", "function-before[_no_boolean(), literal['off']]"}
-    steps = tuple(
-        step
-        for step in problem.path
-        if not (isinstance(step, str) and (step in kinds or step.endswith("Model") or step.startswith("tuple[")))
-    )
-    return ConfigProblem(steps, problem.message)
 
 
 def problems(model: QualityModel, catalogue: Catalogue, path: DataPath = ("quality",)) -> list[ConfigProblem]:
@@ -328,17 +362,19 @@ def _flat(said: ParameterQuality, interval_ms: int) -> tuple[Stuck | None, FlatL
         if max(found.suspect, found.fail) > LONGEST_FLAT:
             raise ConfigError([ConfigProblem(("flat_line",), f"is longer than {LONGEST_FLAT} reporting intervals of {interval_ms} ms")])
         return None, found
-    return Stuck(test.suspect, test.fail, _repeats(test.suspect, interval_ms), _repeats(test.fail, interval_ms), test.rest), None
+    rest = test.rest or (inf, -inf)
+    return Stuck(
+        test.suspect, test.fail, _repeats(test.suspect, interval_ms), _repeats(test.fail, interval_ms), rest, test.rest_times or inf
+    ), None
 
 
 def _repeats(lasts_ms: int, interval_ms: int) -> int:
-    """How many repeats in so long a time; never fewer than 4: an hourly series may say the same number a few times."""
-    return max(4, lasts_ms // interval_ms)
+    """How many repeats in so long a time; never fewer than 6: an hourly series may say the same number a few times."""
+    return max(6, lasts_ms // interval_ms)
 
 
 def _member(entry: MemberModel, zone: tzinfo) -> Member:
-    ends = [float(end) if isinstance(end, int | float) else float(parse_instant(end, zone)) for end in entry.when]
-    return Member((ends[0], ends[1]), entry.usual, entry.possible, entry.depth, entry.period)
+    return Member(_ends_of(entry, zone), entry.usual, entry.possible, entry.depth, entry.period)
 
 
 def _line_plan(*layers: DeviceTests) -> LinePlan | None:

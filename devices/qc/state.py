@@ -52,8 +52,12 @@ class Unrest(msgspec.Struct, array_like=True):
     """… and the flag that it has."""
     suspect_ms: int | None = None
     """Since when every reading has been suspect for what could be an event."""
+    suspects: int = 0
+    """How many they are; counted as far as it matters."""
     told: bool = False
     """It was said."""
+    stir: float = 0.0
+    """What a confirmed change left behind: for a while steps of this size are usual. It fades."""
     excused: bool = False
     """A confirmed event goes on: deviating from the neighbours does not count."""
 
