@@ -29,6 +29,8 @@ from devices.formats.topic_template import names as captures_of
 from devices.formats.unwrap import unwrapper
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
+from devices.qc import settings as quality_settings
+from devices.qc.settings import QualityModel
 from devices.quality import Spans
 from devices.recognise import Recognise, compile_recognise
 from devices.stations import Corrections
@@ -72,6 +74,8 @@ class DeviceType:
     """Parameters that are given as running totals or rates; None: none."""
     state_key: StateKey | None
     """Where the format keeps state from message to message; None: nowhere."""
+    quality: QualityModel
+    """What the type says about quality tests."""
     recognise: Recognise | None
     """What the type says about how to know its messages; None: nothing."""
 
@@ -92,6 +96,8 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
     problems += found
     codec, found = _codec(model)
     problems += found
+    if model.quality is not None:
+        problems += quality_settings.problems(model.quality, catalogue)
     if formats and not problems:
         problems += _place_problems(model, formats)
     if problems:
@@ -124,6 +130,7 @@ def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:
         corrections=corrections or None,
         accumulates=accumulates or None,
         state_key=keys[0] if keys else None,
+        quality=model.quality or quality_settings.NOTHING,
         recognise=compile_recognise(model.recognise, tuple(formats)) if model.recognise else None,
     )
 

@@ -18,6 +18,8 @@ from devices.decoder import legal_device_id
 from devices.device_type import DeviceType
 from devices.parameters import Catalogue, Span
 from devices.problems import ConfigError, ConfigProblem, DataPath, did_you_mean, from_pydantic
+from devices.qc import settings as quality_settings
+from devices.qc.settings import QualityModel
 from devices.quality import Spans
 from devices.stations import EVER_MS, AreaSince, Corrections, Device, Maintenance, Placement, Registry, Station, matchers_of
 from devices.times import Duration, parse_instant, parse_zone
@@ -117,6 +119,7 @@ class StationModel(_Model):
     photo: str = Field("", max_length=500, description="Path or URL of a picture.")
     maintenance: tuple[MaintenanceModel, ...] = ()
     limits: Mapping[str, LimitsModel] = {}
+    quality: QualityModel | None = Field(None, description="Quality tests at this station: docs/reference/quality.md.")
     devices: tuple[DeviceModel, ...] = ()
 
     @field_validator("area", mode="before")
@@ -200,7 +203,9 @@ class _Builder:
             photo=model.photo,
             maintenance=self._maintenance((*path, "maintenance"), model.maintenance),
             spans=self._spans((*path, "limits"), model.limits),
+            quality=model.quality or quality_settings.NOTHING,
         )
+        self.problems += quality_settings.problems(station.quality, self._catalogue, (*path, "quality"))
         if model.id in self.stations:
             self._problem((*path, "id"), f"station {model.id!r} is there twice")
         self.stations[model.id] = station

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from devices.accumulation import Accumulation
+from devices.qc.settings import NOTHING, QualityModel
 from devices.quality import Spans
 from devices.topics import matcher
 
@@ -65,6 +66,8 @@ class Station:
     """Kind of site: traffic, background, industrial, river …"""
     spans: Mapping[str, Spans] | None = None
     """Spans that this station has of its own, by parameter."""
+    quality: QualityModel = NOTHING
+    """What is said here about quality tests."""
     department: str = ""
     """Who takes care of it."""
     photo: str = ""

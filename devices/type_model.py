@@ -13,6 +13,7 @@ from devices.formats.paths import compile_path
 from devices.formats.topic_template import compile_template
 from devices.formats.unwrap import unwrapper
 from devices.parameters import Span
+from devices.qc.settings import QualityModel
 from devices.times import Duration, TimeFormat, parse_zone
 from devices.topics import filter_problem
 
@@ -228,6 +229,8 @@ class TypeModel(Model):
     fields: Mapping[str, FieldModel] = Field(min_length=1)
     calibration: Mapping[str, Calibrations] = {}
     """Parameter → correction that every device of this type gets, unless the registry gives it one of its own."""
+    quality: QualityModel | None = None
+    """Quality tests that differ from the defaults: docs/reference/quality.md."""
     recognise: RecogniseModel | None = None
     examples: tuple[ExampleModel, ...] = ()
 

@@ -183,8 +183,8 @@ class EventModel(_Model):
     """When suspect values are a possible event."""
 
     after: Duration = EVENT_MS
-    above: float = -inf
-    below: float = inf
+    above: float | None = Field(None, description="Only values above it …")
+    below: float | None = Field(None, description="… and below it.")
 
 
 class ParameterQuality(_Model):
@@ -308,7 +308,7 @@ def series_plan(parameter: Parameter, spans: Spans, interval_ms: int, said: Para
     if spans.suspect is None and said.suspect is not None:
         spans = Spans(spans.plausible, said.suspect)
     learnt, rate, spike = _step(said, interval_ms)
-    stuck, flat_line = _flat(said, interval_ms)
+    stuck, flat_line = _flat(parameter.id, said, interval_ms)
     more: dict[str, Any] = {}
     if isinstance(said.attenuated, AttenuatedModel):
         test = said.attenuated
@@ -323,7 +323,8 @@ def series_plan(parameter: Parameter, spans: Spans, interval_ms: int, said: Para
     if isinstance(said.climatology, tuple):
         more["climatology"] = tuple(_member(entry, zone) for entry in said.climatology)
     if said.event is not None:
-        more |= {"event_ms": said.event.after, "event_within": (said.event.above, said.event.below)}
+        above, below = said.event.above, said.event.below
+        more |= {"event_ms": said.event.after, "event_within": (-inf if above is None else above, inf if below is None else below)}
     return plan(
         spans,
         interval_ms,
@@ -353,14 +354,16 @@ def _step(said: ParameterQuality, interval_ms: int) -> tuple[Learnt | None, Rate
     return learnt, rate, Spike(spike.suspect, spike.fail, spike.method) if isinstance(spike, SpikeModel) else None
 
 
-def _flat(said: ParameterQuality, interval_ms: int) -> tuple[Stuck | None, FlatLine | None]:
+def _flat(parameter: str, said: ParameterQuality, interval_ms: int) -> tuple[Stuck | None, FlatLine | None]:
     test = said.flat_line
     if not isinstance(test, FlatLineModel):
         return None, None
     if test.tolerance:
         found = FlatLine.of(test.suspect, test.fail, test.tolerance, interval_ms)
         if max(found.suspect, found.fail) > LONGEST_FLAT:
-            raise ConfigError([ConfigProblem(("flat_line",), f"is longer than {LONGEST_FLAT} reporting intervals of {interval_ms} ms")])
+            long = f"is longer than {LONGEST_FLAT} reporting intervals of {interval_ms / 1000:g} s"
+            what = f"{long}: leave `tolerance` out, or choose shorter times"
+            raise ConfigError([ConfigProblem(("quality", "parameters", parameter, "flat_line"), what)])
         return None, found
     rest = test.rest or (inf, -inf)
     return Stuck(

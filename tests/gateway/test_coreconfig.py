@@ -71,6 +71,23 @@ def test_an_unknown_key_of_a_rule_is_named_with_what_was_meant(tmp_path: Path) -
     assert "`for`" in line
 
 
+def test_what_is_wrong_in_the_quality_of_a_station_has_its_line(tmp_path: Path) -> None:
+    quality = """\
+        quality:
+          parameters:
+            pm25:
+              flat_line: {suspect: 9h, fail: 1h}
+            pm26: {step: off}
+"""
+    text = MAIN.replace("        devices:\n", quality + "        devices:\n")
+    (line,) = problems(write(tmp_path, text))
+    assert line.startswith(f"{tmp_path}/envgw.yaml:16:")
+    assert "`suspect` must be the shorter time" in line
+    (line,) = problems(write(tmp_path, text.replace("9h", "1h")))
+    assert line.startswith(f"{tmp_path}/envgw.yaml:17:")
+    assert "did you mean 'pm25'" in line
+
+
 def test_an_unknown_type_of_a_subscription_has_its_line(tmp_path: Path) -> None:
     (line,) = problems(write(tmp_path, MAIN.replace("type: air-node}]", "type: air-nodde}]")))
     assert line.startswith(f"{tmp_path}/envgw.yaml:5:")
