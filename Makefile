@@ -19,10 +19,10 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements-build.in --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help demo test check bench fuzz lock schemas dashboards format clean
+.PHONY: help demo test check bench bench-quality fuzz lock schemas dashboards format clean
 
 help:  ## say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 demo: .venv/.run  ## the gateway, a broker and a simulated city in the terminal (DEMO_SECONDS=90: unattended)
 	$(BIN)/envgw demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
@@ -41,6 +41,9 @@ check: .venv/.dev  ## format, lint, types, import arrows and the fast tests
 bench: .venv/.dev  ## measure: CPU a message, latency, memory, start; a table of ratios
 	bash tests/install_servers.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+bench-quality: .venv/.dev  ## the quality tests against people's labels and known faults (BENCH_ARGS=--write: into the docs)
+	$(BIN)/python -m tests.bench.quality $(BENCH_ARGS)
 
 fuzz: .venv/.dev  ## feed every reader of outside bytes with mutated messages for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) $(FUZZ_ARGS)

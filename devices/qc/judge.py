@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from devices.parameters import RAW_SUFFIX
 from devices.qc import consistency, health, location, series, timing, warm_up
 from devices.qc.plan import DevicePlan, LinePlan
 from devices.qc.rollup import worse
@@ -149,6 +150,7 @@ def _slowly(
         for verdict in (everything, each.get(value.parameter, NOT_EVALUATED)):
             said = worse(said, verdict) if verdict > NOT_EVALUATED else said
         flags[index] = series.value(plan, mine, value.parameter, time_ms, value.value, said, found, around=around, other=other, trace=trace)
+    _as_bad_as_measured(state, values, slow, flags)
     changed = any(flag != value.flag for flag, value in zip(flags, values, strict=True))
     if not (changed or trace or found.revisions or found.events):
         return None
@@ -159,6 +161,21 @@ def _slowly(
             for flag, value in zip(flags, given, strict=True)
         )
     return Judged(given, found.revisions, found.events, found.tests)
+
+
+def _as_bad_as_measured(state: DeviceQuality, values: Sequence[Value], slow: list[int], flags: list[int]) -> None:
+    """A corrected value is no better than what was measured: a stuck `pm25_raw` moves on as `pm25` with the humidity."""
+    for index in slow:
+        parameter = values[index].parameter
+        if not parameter.endswith(RAW_SUFFIX):
+            continue
+        mine = state.series.get(parameter)
+        # What counts only until it is confirmed is the corrected series' own business.
+        if mine is not None and mine.unrest is not None and mine.unrest.base in (SUSPECT, FAIL):
+            corrected = parameter.removesuffix(RAW_SUFFIX)
+            for other, value in enumerate(values):
+                if value.parameter == corrected:
+                    flags[other] = worse(flags[other], mine.unrest.base)
 
 
 def _message(

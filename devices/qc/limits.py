@@ -33,7 +33,7 @@ class Learnt(NamedTuple):
     """A smaller step is never suspect."""
     relative: float = 0.0
     """… nor one smaller than this part of the level."""
-    times: float = 4.0
+    times: float = 3.0
 
     @property
     def least(self) -> float:

@@ -91,7 +91,7 @@ class StepModel(_Model):
 
     floor: float | None = Field(None, gt=0, description="Learnt limit: a smaller step between two samples is never suspect.")
     relative: float = Field(0, ge=0, le=10, description="… nor one smaller than this part of the level.")
-    times: float = Field(4, ge=1, le=100, description="… nor one smaller than so many times the step that one sample in fifty exceeds.")
+    times: float = Field(3, ge=1, le=100, description="… nor one smaller than so many times the step that one sample in fifty exceeds.")
     suspect: float | None = Field(None, gt=0, description="Fixed limit: a faster change is suspect.")
     fail: float | None = Field(None, gt=0, description="Fixed limit: a faster change fails.")
     per: Duration = Field(1000, description="The time that `suspect` and `fail` are for.")

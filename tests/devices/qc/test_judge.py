@@ -116,6 +116,19 @@ def test_what_a_correction_marked_suspect_stays_suspect() -> None:
     assert set(series.final.values()) == {3}
 
 
+def test_a_corrected_value_is_no_better_than_what_was_measured() -> None:
+    """The humidity moves the corrected value of a stuck sensor."""
+    plan, state = plans("pm25", "pm25_raw"), DeviceQuality()
+    flags = []
+    for number in range(800):
+        values = (Value("pm25", 20.0 + number % 5, 1), Value("pm25_raw", 35.0, 1))
+        judged = judge(plan, state, START + number * MINUTE, values)
+        flags.append((values if judged is None else judged.values)[0].flag)
+    assert flags[:180] == [1] * 180
+    assert flags[180:720] == [3] * 540
+    assert flags[720:] == [4] * 80
+
+
 def test_new_plans_hold_from_the_next_value_on() -> None:
     series = Series(plans("pm25"))
     for number in range(10):

@@ -72,7 +72,7 @@ def test_d1_real_smoke_at_one_station_stays_usable(interval_ms: int, calm_level:
     assert [series.final[at] for at in smoke].count(1) >= len(smoke) - 1, "one reading that turns back may stay suspect"
     assert longest_doubt([series.first[at] for at in smoke]) <= 2
     assert series.first[smoke[2]] == 1
-    assert sum(flag > 2 for at, flag in series.final.items() if at < smoke[0]) <= 2, "the real series has spikes of its own"
+    assert sum(flag > 2 for at, flag in series.final.items() if at < smoke[0]) <= 3, "the real series has spikes of its own"
     assert series.events == []
 
 
