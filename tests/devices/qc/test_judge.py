@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,14 +65,27 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS)
-def test_tracing_and_restarts_change_nothing(steps: list[tuple[int, float | None]]) -> None:
-    ways = [Series(plans("pm25")), Series(plans("pm25"), trace=True), Series(plans("pm25"), reload=True)]
+WAYS: dict[str, dict[str, object]] = {
+    "default": {},
+    "fixed rate": {"step": {"suspect": 30, "fail": 300, "per": "1m"}},
+    "fixed spike": {"step": "off", "spike": {"suspect": 20, "fail": 100}, "flat_line": "off"},
+    "both fixed": {"step": {"suspect": 10, "per": "1m"}, "spike": {"suspect": 5, "method": "differential"}},
+    "few repeats": {"flat_line": {"suspect": "2m", "fail": "8m", "rest": [10.5, 11.5], "rest_times": 2}},
+    "windows": {"flat_line": {"suspect": "3m", "fail": "9m", "tolerance": 2}, "attenuated": {"suspect": 1, "fail": 0.1, "over": "9m"}},
+    "range only": {"step": "off", "spike": "off", "flat_line": "off"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(steps=STEPS)
+def test_tracing_and_restarts_change_nothing(way: str, steps: list[tuple[int, float | None]]) -> None:
+    plan = plans("pm25", quality=parse({"parameters": {"pm25": WAYS[way]}}, catalogue()))
+    ways = [Series(plan), Series(plan, trace=True), Series(plan, reload=True)]
     at = START
     for gap, number in steps:
         at += gap
-        for way in ways:
-            way.take(at, said([number])[0])
+        for each in ways:
+            each.take(at, said([number])[0])
     quiet, *others = ways
     for other in others:
         assert other.first == quiet.first
