@@ -20,9 +20,9 @@ import msgspec
 
 from devices.parameters import RAW_SUFFIX
 from devices.qc import consistency, health, location, series, timing, warm_up
+from devices.qc.confirmation import Around, Found, PossibleEvent, Revision
 from devices.qc.plan import DevicePlan, LinePlan
 from devices.qc.rollup import worse
-from devices.qc.series import Around, Found, PossibleEvent, Revision
 from devices.qc.state import DeviceQuality, LineState, SeriesState
 from devices.quality import FAIL, MISSING, NOT_EVALUATED, SUSPECT
 from devices.reading import Value

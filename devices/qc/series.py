@@ -3,68 +3,21 @@
     range, flat line, climatology, attenuated, multi-variate, what the message says      count until the value is gone
     spike, step, neighbour                                                               count only until they are confirmed
 
-The *level* is the last accepted value. A value further from it than the step limit is *away*: suspect, and kept open.
-
-    back within the limit           good at once, and the new level; what was open stays suspect: a spike
-    away to the other side          begins anew
-    third one away on one side      confirmed: it is the new level, and the open ones are revised to what their other tests say;
-                                    for a while steps half as large are usual, since what has begun goes on moving
-    a neighbour stands there too    confirmed at once
-
-What repeats itself is not confirmed: a probe that jumps to a constant is out of the water, or dead, until its value moves.
-If it then moves far, that begins anew. Neither is a value outside of the plausible range: it is no level, and opens nothing.
+How what is suspect is confirmed stands in `devices.qc.confirmation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
-import msgspec
-
 from devices.qc import attenuated, climatology, flat_line, multivariate, neighbour, rate, spike
+from devices.qc.confirmation import FADES, Around, Found, Revision, confirm, difference, is_confirmed, watch_event
 from devices.qc.limits import FORGET, LONGEST, REFRESH
 from devices.qc.plan import Plan
 from devices.qc.rollup import RANK, worse
 from devices.qc.spike import Spike
 from devices.qc.state import NEVER_MS, OPEN, Open, SeriesState, Unrest, Windows
 from devices.quality import FAIL, GOOD, MISSING, NOT_EVALUATED, SUSPECT
-
-CONFIRM = 3
-"""Consecutive samples that confirm each other (semantics D2)."""
-
-_FADES = 0.9
-"""By which the stir of a confirmed change shrinks from sample to sample: what rose like a wall falls like a slope."""
-
-Around = Callable[[str], Sequence[float]]
-"""Parameter → the held values of the neighbours (semantics C5)."""
-
-
-class Revision(msgspec.Struct, frozen=True, gc=False):
-    """An earlier reading of the device gets another flag. `tests` holds the verdicts that changed, when traced."""
-
-    parameter: str
-    time_ms: int
-    value: float
-    flag: int
-    tests: dict[str, int] = {}
-
-
-class PossibleEvent(msgspec.Struct, frozen=True, gc=False):
-    """Every reading since `since_ms` has been suspect, for as long as the plan says: somebody should look. Said once."""
-
-    parameter: str
-    since_ms: int
-    time_ms: int
-    value: float
-
-
-class Found(msgspec.Struct):
-    """What the values of a message brought to light beside their own flags."""
-
-    revisions: list[Revision] = []
-    events: list[PossibleEvent] = []
-    tests: dict[str, dict[str, int]] = {}
 
 
 def missing(plan: Plan, state: SeriesState, parameter: str, time_ms: int, found: Found, trace: bool) -> None:
@@ -115,7 +68,7 @@ def value(
         unrest = _unrest(state)
     known = state.last_ms != 0
     gap = time_ms - state.last_ms if known else 0
-    move = _difference(plan, number, state.last) if known else inf
+    move = difference(plan, number, state.last) if known else inf
     if plan.learnt is not None:
         if not known:
             state.scale, state.due_ms = plan.learnt.least, time_ms + REFRESH * plan.interval_ms
@@ -133,7 +86,7 @@ def value(
     if tests["range"] == FAIL:
         away = accepted = False
     else:
-        away = level is not None and _difference(plan, number, level) > limit
+        away = level is not None and difference(plan, number, level) > limit
         accepted = not away
     if plan.learnt is not None:
         known_step = level is not None and gap <= FORGET * plan.interval_ms and tests["range"] != FAIL
@@ -152,7 +105,7 @@ def value(
         unrest.level = number
     elif away:
         assert level is not None
-        confirmed = _is_confirmed(plan, unrest, parameter, number, level, move, limit, around)
+        confirmed = is_confirmed(plan, unrest, parameter, number, level, move, limit, around)
     flag = base
     if away and not confirmed:
         flag = worse(flag, tests.get("step", GOOD))
@@ -160,18 +113,18 @@ def value(
         flag = worse(flag, beside)
     if away:
         if confirmed:
-            _confirm(plan, state, unrest, parameter, number, found)
+            confirm(plan, state, unrest, parameter, number, found)
         else:
             unrest.open.append(Open(time_ms, number, base, flag))
             del unrest.open[:-OPEN]
-    _watch_event(plan, unrest, parameter, time_ms, number, flag, tests, found)
+    watch_event(plan, unrest, parameter, time_ms, number, flag, tests, found)
     if _spikes(plan):
         tests["spike"] = NOT_EVALUATED
     if trace:
         found.tests[parameter] = tests
 
     if unrest.stir and not confirmed:
-        unrest.stir *= _FADES
+        unrest.stir *= FADES
         if plan.learnt is None or unrest.stir < plan.learnt.floor:
             unrest.stir = 0.0
     unrest.base, unrest.flag = base, flag
@@ -204,12 +157,6 @@ def _replaced(plan: Plan, state: SeriesState, time_ms: int, number: float | None
     if unrest.level == state.last and plan.spans.flag(number) != FAIL:
         unrest.level = number
     state.last, unrest.base, unrest.flag = number, base, base
-
-
-def _difference(plan: Plan, one: float, other: float) -> float:
-    if plan.turn:
-        return abs((one - other + 180) % 360 - 180)
-    return abs(one - other)
 
 
 def _counted(base: int, verdict: int) -> int:
@@ -332,66 +279,6 @@ def _spike_before(
         found.revisions.append(Revision(parameter, state.last_ms, state.last, verdict, tests))
     elif trace:
         found.revisions.append(Revision(parameter, state.last_ms, state.last, unrest.flag, {"spike": verdict}))
-
-
-def _is_confirmed(
-    plan: Plan, unrest: Unrest, parameter: str, number: float, level: float, move: float, limit: float, around: Around | None
-) -> bool:
-    """Takes in a value that is away. True: the third one on its side (and they move), or a neighbour stands there too."""
-    side = _side(plan, number, level)
-    anew = side != unrest.side or (unrest.away > 1 and not unrest.moved and move > limit)
-    if anew:
-        unrest.side, unrest.away, unrest.moved, unrest.open = side, 1, plan.stuck is None, []
-    else:
-        unrest.away += 1
-        unrest.moved = unrest.moved or move >= plan.repeats
-    if unrest.away >= CONFIRM and unrest.moved:
-        return True
-    return around is not None and neighbour.confirms(number, level, around(parameter), limit)
-
-
-def _side(plan: Plan, number: float, level: float) -> int:
-    rise = number - level
-    if plan.turn:
-        rise = (rise + 180) % 360 - 180
-    return 1 if rise > 0 else -1
-
-
-def _confirm(plan: Plan, state: SeriesState, unrest: Unrest, parameter: str, number: float, found: Found) -> None:
-    """The open readings were real: they are revised, and the series goes on from here."""
-    for reading in unrest.open:
-        if reading.flag != reading.base:
-            found.revisions.append(Revision(parameter, reading.time_ms, reading.value, reading.base))
-    unrest.open = []
-    unrest.side = unrest.away = 0
-    if plan.learnt is not None and unrest.level is not None:
-        change = _difference(plan, number, unrest.level)
-        state.scale = plan.learnt.taught(state.scale, change)
-        unrest.stir = change / 2
-    unrest.level = number
-    unrest.excused = plan.neighbour is not None
-
-
-def _watch_event(
-    plan: Plan, unrest: Unrest, parameter: str, time_ms: int, number: float, flag: int, tests: dict[str, int], found: Found
-) -> None:
-    """Suspect for long, and not only because the sensor is stuck: it may be an event (semantics D2).
-
-    Fewer samples than could have confirmed each other are not long, however far apart they are.
-    """
-    if flag != SUSPECT:
-        unrest.suspect_ms, unrest.told, unrest.suspects = None, False, 0
-        return
-    if unrest.suspect_ms is None:
-        if not plan.event_within[0] <= number <= plan.event_within[1]:
-            return
-        if tests["range"] != SUSPECT and tests.get("step") != SUSPECT and tests.get("neighbour") != SUSPECT:
-            return
-        unrest.suspect_ms = time_ms
-    unrest.suspects = min(unrest.suspects + 1, CONFIRM)
-    if not unrest.told and unrest.suspects == CONFIRM and time_ms - unrest.suspect_ms >= plan.event_ms:
-        unrest.told = True
-        found.events.append(PossibleEvent(parameter, unrest.suspect_ms, time_ms, number))
 
 
 def _settle(plan: Plan, state: SeriesState, unrest: Unrest, number: float, move: float) -> None:

@@ -12,6 +12,7 @@ from devices.loader import catalogue, quality_defaults
 from devices.problems import ConfigError
 from devices.qc.flat_line import FlatLine
 from devices.qc.limits import Learnt
+from devices.qc.model import StepModel
 from devices.qc.plan import LinePlan, Stuck
 from devices.qc.rate import Rate
 from devices.qc.settings import NOTHING, device_plan, merged, parse, series_plan
@@ -95,7 +96,7 @@ def test_a_station_wins_over_the_type_over_the_defaults_test_by_test() -> None:
     said = merged("pm25", quality_defaults(), of_type, of_station)
     assert said.step == "off"
     assert said.flat_line == "off"
-    assert merged("pm25", quality_defaults(), of_type).step.floor == 30  # type: ignore[union-attr]
+    assert merged("pm25", quality_defaults(), of_type).step == StepModel(floor=30)
     assert merged("pm25_raw", quality_defaults()) == merged("pm25", quality_defaults())
 
 
