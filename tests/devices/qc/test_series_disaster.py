@@ -142,6 +142,21 @@ def test_d2_confirmation_revises_and_the_verdict_stays() -> None:
     assert revised == [(START + 20 * MINUTE, 80.0, 1), (START + 21 * MINUTE, 90.0, 1)]
 
 
+def test_d2_a_fixed_rate_is_confirmed_as_well_even_where_it_fails() -> None:
+    quality = parse({"parameters": {"pm25": {"step": {"suspect": 30, "fail": 100, "per": "1m"}}}}, catalogue())
+    series = Series(plans("pm25", quality=quality))
+    times = fed(series, [10.0, 11.0] * 10 + [300.0, 310.0, 305.0, 308.0], MINUTE, "pm25")[20:]
+    assert [series.first[at] for at in times] == [4, 1, 1, 1]
+    assert [series.final[at] for at in times] == [1, 1, 1, 1]
+
+
+def test_directions_are_compared_by_the_short_way() -> None:
+    quality = parse({"parameters": {"wind_dir": {"step": {"suspect": 60, "per": "1m"}}}}, catalogue())
+    series = Series(plans("wind_dir", quality=quality))
+    fed(series, [350.0, 5.0, 355.0, 10.0, 180.0, 350.0, 2.0], MINUTE, "wind_dir")
+    assert list(series.final.values()) == [1, 1, 1, 1, 3, 1, 1]
+
+
 def test_d2_back_at_the_accepted_level_it_is_good_at_once() -> None:
     series = Series(plans("pm25"))
     times = fed(series, [10.0, 11.0] * 10 + [80.0, 10.0, 90.0, 95.0, 11.0, 12.0], MINUTE, "pm25")
