@@ -21,6 +21,8 @@ from gateway.errors import EnvgwError
 from tests.devices.indices.test_hanoi import EXCEPTIONS, read
 from tests.gateway.commands.recorded import recorded
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[2] / "data" / "series"
 T0 = 1_773_421_200_000
 """2026-03-14T00:00 in Da Nang."""

@@ -16,6 +16,8 @@ from gateway.commands import index_picture
 from gateway.errors import EnvgwError
 from gateway.series.hourly import Found
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[2] / "data" / "series"
 HANOI = timezone(timedelta(hours=7))
 

@@ -22,6 +22,8 @@ from gateway.simulate.city import DAY, HOUR, MINUTE
 from rules.model import Conditions, RuleModel, check_rules
 from rules.operands import limit_of
 
+pytestmark = pytest.mark.slow
+
 START = 1_795_392_000_000  # 23 November 2026
 STATIONS = yaml.safe_load(demo_file("stations.yaml").read_text(encoding="utf-8"))["stations"]
 CONFIG = yaml.safe_load(demo_file("envgw.yaml").read_text(encoding="utf-8"))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.gateway.ledger.building import ledger, message
 
+pytestmark = pytest.mark.slow
+
 SIZE = 20
 CHILD = f"""
 import sys
