@@ -53,7 +53,7 @@ class Timers:
         if self._core.snapshots.active:
             self._core.snapshots.touch("s:" + name)
         live = self._watching.telling.live(station, due_ms)
-        for rule_id in list(station.rules):
+        for rule_id in sorted(station.rules):  # the order of a restored state too
             rule, state = self._watching.rules[rule_id], station.rules[rule_id]
             sight = self._watching.sights_of(name)[2 if rule.any_quality else 0]
             changes: list[Change] = []

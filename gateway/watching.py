@@ -202,7 +202,7 @@ class Watching:
         """Rules that are not at rest: what ran out and what came due before these readings."""
         names = {value.parameter for value in values if value.value is not None and value.flag <= _NOT_EVALUATED}
         found = {}
-        for rule_id, state in station.rules.items():
+        for rule_id, state in sorted(station.rules.items()):
             rule = self.rules[rule_id]
             if not rule.any_quality and not names.isdisjoint(rule.parameters) and event_ms > state.at_ms:
                 sight = self.sight(station.id)
