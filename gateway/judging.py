@@ -174,13 +174,13 @@ class Judging:
     # ------------------------------------------------------------------ series
 
     def series_of(self, device: str) -> dict[str, Series]:
-        """The series of a device that have begun, by parameter."""
+        """The series of a device that have begun, in the order of their parameters: before a restart as after it."""
         state, entry = self._core.devices[device], self._core.interpreter.registry.devices[device]
         known = self._series.setdefault(device, {})
         for parameter in state.hours:
             if parameter not in known:
                 known[parameter] = self._known(state, entry, parameter)
-        return {parameter: series for parameter, series in known.items() if series is not None}
+        return {parameter: series for parameter in sorted(known) if (series := known[parameter]) is not None}
 
     def _begin(self, device: DeviceState, entry: Device, known: dict[str, Series | None], line: Line, parameter: str) -> Series | None:
         series = None

@@ -93,6 +93,14 @@ def test_A1_any_cutting_into_batches_gives_the_same_alerts_and_state(drawn: Step
 
 
 @given(STEPS, st.integers(0, 63), st.integers(0, 63))
+@example(
+    [
+        ("air", 0, 10.0, 1221), ("air", 0, 10.0, 16225), ("air", 0, 10.0, 40460), ("air", 0, 10.0, 77061),
+        ("air", 0, 10.0, 77061), ("air", 0, 10.0, 77971), ("jump", 2, 10.0, 0), ("air", 0, 10.0, 0),
+    ],
+    9,
+    9,
+)  # fmt: skip
 @example([("air", 1, 120.0, 0), ("air", 0, 10.0, 25050), ("air", 0, 10.0, 68267), ("air", 0, 10.0, 86683)], 4, 4)
 def test_invariant_4_windows_timers_and_late_buffers_survive_a_restart(drawn: Steps, snapshot_at: int, crash_at: int) -> None:
     """Wherever the snapshot began, however slowly it was sliced, wherever the process died."""
