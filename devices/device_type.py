@@ -29,7 +29,8 @@ from devices.formats.unwrap import unwrapper
 from devices.parameters import Catalogue, Parameter
 from devices.problems import ConfigError, ConfigProblem, did_you_mean, from_pydantic
 from devices.product import Product, compile_product
-from devices.qc.settings import SeriesModel
+from devices.qc.model import QualityModel
+from devices.qc.settings import problems as quality_problems
 from devices.quality import Spans
 from devices.recognise import Recognise, compile_recognise
 from devices.stations import Corrections
@@ -73,8 +74,8 @@ class DeviceType:
     """Parameters that are given as running totals or rates; None: none."""
     state_key: StateKey | None
     """Where the format keeps state from message to message; None: nowhere."""
-    quality: Mapping[str, SeriesModel]
-    """Quality tests that differ for such devices, by parameter."""
+    quality: QualityModel
+    """Quality tests that differ for such devices."""
     recognise: Recognise | None
     """What the type says about how to know its messages; None: nothing."""
     product: Product
@@ -84,14 +85,12 @@ class DeviceType:
 _ADAPTER = TypeAdapter(TypeModel)
 
 
-def _quality(model: TypeModel, catalogue: Catalogue) -> Mapping[str, SeriesModel]:
+def _quality(model: TypeModel, catalogue: Catalogue) -> QualityModel:
     """Raises ConfigError for parameters that the catalogue lacks."""
-    unknown = [name for name in model.quality if name not in catalogue]
+    unknown = list(quality_problems(model.quality, catalogue, ("quality",)))
     if unknown:
-        raise ConfigError(
-            [ConfigProblem(("quality", name), f"unknown parameter {name!r}{did_you_mean(name, catalogue)}") for name in unknown]
-        )
-    return dict(model.quality)
+        raise ConfigError(unknown)
+    return model.quality
 
 
 def parse(data: Mapping[str, Any], catalogue: Catalogue) -> DeviceType:

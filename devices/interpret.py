@@ -25,7 +25,8 @@ from devices.formats.record import Control
 from devices.loader import catalogue as shipped_catalogue
 from devices.parameters import RAW_SUFFIX, Catalogue
 from devices.problems import ConfigError, ConfigProblem, did_you_mean
-from devices.qc.settings import SeriesModel
+from devices.qc.message_tests import MessageTests, message_tests
+from devices.qc.model import QualityModel, SeriesModel
 from devices.reading import Line, RefusedField, Value
 from devices.rejection import Reason, Rejection
 from devices.stations import Device, Registry, Station
@@ -55,6 +56,8 @@ class Interpreted(msgspec.Struct, frozen=True, gc=False):
     extra: list[Value]
     """Of other media (battery, signal …)."""
     refused: list[RefusedField]
+    position: tuple[float, float] | None = None
+    """Latitude and longitude that the message says, degrees."""
 
 
 class Controlled(NamedTuple):
@@ -141,7 +144,7 @@ class Interpreter:
             if refusal is not None:
                 return refusal
             assert device is not None
-        return Interpreted(device, decoded.time_ms, decoded.values, decoded.extra, decoded.refused)
+        return Interpreted(device, decoded.time_ms, decoded.values, decoded.extra, decoded.refused, decoded.place)
 
     def _unusual(self, known: _Topic, source: str, topic: str, decoded: Any) -> Outcome:
         """A rejection, a control message, or several records."""
@@ -161,7 +164,7 @@ class Interpreter:
             refusal = None if device is not None and device is known.device else self._admit(known, device, record.device, source, topic)
             if refusal is None:
                 assert device is not None
-                found.append(Interpreted(device, record.time_ms, record.values, record.extra, record.refused))
+                found.append(Interpreted(device, record.time_ms, record.values, record.extra, record.refused, record.place))
             else:
                 first = first or refusal
                 refusals.append(RefusedField(f"record {number + 1}", refusal.reason, refusal.detail))
@@ -195,11 +198,19 @@ class Interpreter:
             media.setdefault(_medium(kind, value.parameter), []).append(value)
         return tuple([Line(medium, station.id, device.id, area, event_ms, tuple(of)) for medium, of in media.items()])
 
-    def quality_of(self, device: Device, station: str, parameter: str) -> tuple[SeriesModel, ...]:
-        """What its type and the station say about the quality tests of a parameter, weakest first."""
+    def quality_layers(self, device: Device, station: str) -> tuple[QualityModel, ...]:
+        """What its type and the station say about quality tests, weakest first."""
         place = self.registry.stations.get(station)
-        layers = (self.types[device.type].quality.get(parameter), place.quality.get(parameter) if place else None)
-        return tuple(layer for layer in layers if layer is not None)
+        return (self.types[device.type].quality, *((place.quality,) if place else ()))
+
+    def quality_of(self, device: Device, station: str, parameter: str) -> tuple[SeriesModel, ...]:
+        """What they say about the tests of a parameter."""
+        layers = self.quality_layers(device, station)
+        return tuple(layer.parameters[parameter] for layer in layers if parameter in layer.parameters)
+
+    def message_tests(self, device: Device, station: str) -> MessageTests | None:
+        """The tests of its messages as a whole that they ask for; None: none."""
+        return message_tests(*(layer.message for layer in self.quality_layers(device, station)))
 
     def unit(self, parameter: str) -> str:
         """The parameter's unit as people write it (`µg/m³`); empty for an unknown one."""

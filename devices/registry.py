@@ -18,7 +18,8 @@ from devices.decoder import legal_device_id
 from devices.device_type import DeviceType
 from devices.parameters import Catalogue, Span
 from devices.problems import ConfigError, ConfigProblem, DataPath, did_you_mean, from_pydantic
-from devices.qc.settings import SeriesModel
+from devices.qc.model import QualityModel
+from devices.qc.settings import problems as quality_problems
 from devices.quality import Spans
 from devices.stations import EVER_MS, AreaSince, Corrections, Device, Maintenance, Placement, Registry, Station, matchers_of
 from devices.times import Duration, parse_instant, parse_zone
@@ -120,8 +121,8 @@ class StationModel(_Model):
     tags: tuple[Annotated[str, Field(pattern=_TAG)], ...] = Field((), max_length=50, description="What alert rules may choose it by.")
     maintenance: tuple[MaintenanceModel, ...] = ()
     limits: Mapping[str, LimitsModel] = {}
-    quality: Mapping[str, SeriesModel] = {}
-    """Parameter → its quality tests here; they go before the type's."""
+    quality: QualityModel = QualityModel()
+    """Quality tests here; they go before the type's."""
     devices: tuple[DeviceModel, ...] = ()
 
     @field_validator("area", mode="before")
@@ -257,11 +258,10 @@ class _Builder:
                 spans[name] = Spans(limit.plausible or parameter.plausible, limit.suspect)
         return spans or None
 
-    def _known(self, path: DataPath, quality: Mapping[str, SeriesModel]) -> dict[str, SeriesModel]:
-        for name in quality:
-            if name not in self._catalogue:
-                self._problem((*path, name), f"unknown parameter {name!r}{did_you_mean(name, self._catalogue)}")
-        return dict(quality)
+    def _known(self, path: DataPath, quality: QualityModel) -> QualityModel:
+        for problem in quality_problems(quality, self._catalogue, path):
+            self._problem(problem.path, problem.message)
+        return quality
 
     def _entry(self, path: DataPath, station: Station, entry: DeviceModel) -> None:
         kind = self._types.get(entry.type)

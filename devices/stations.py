@@ -17,11 +17,11 @@ at the new one. `devices.registry` turns these data into objects; here is what t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from devices.accumulation import Accumulation
-from devices.qc.settings import SeriesModel
+from devices.qc.model import QualityModel
 from devices.quality import Spans
 from devices.topics import matcher
 
@@ -45,6 +45,9 @@ class Maintenance(NamedTuple):
     note: str = ""
 
 
+_NOTHING_SAID = QualityModel()
+
+
 @dataclass(frozen=True, slots=True)
 class Station:
     """A place where something is measured."""
@@ -66,8 +69,8 @@ class Station:
     """Kind of site: traffic, background, industrial, river …"""
     spans: Mapping[str, Spans] | None = None
     """Spans that this station has of its own, by parameter."""
-    quality: Mapping[str, SeriesModel] = field(default_factory=dict)
-    """Quality tests that differ here, by parameter."""
+    quality: QualityModel = _NOTHING_SAID
+    """Quality tests that differ here."""
     department: str = ""
     """Who takes care of it."""
     photo: str = ""

@@ -14,7 +14,7 @@ from devices.formats.paths import compile_path
 from devices.formats.topic_template import compile_template
 from devices.formats.unwrap import unwrapper
 from devices.parameters import Span
-from devices.qc.settings import SeriesModel
+from devices.qc.model import QualityModel
 from devices.times import Duration, TimeFormat, parse_zone
 from devices.topics import filter_problem
 
@@ -261,8 +261,8 @@ class TypeModel(Model):
     fields: Mapping[str, FieldModel] = Field(min_length=1)
     calibration: Mapping[str, Calibrations] = {}
     """Parameter → correction that every device of this type gets, unless the registry gives it one of its own."""
-    quality: Mapping[str, SeriesModel] = {}
-    """Parameter → its quality tests, where the defaults do not fit such a device."""
+    quality: QualityModel = QualityModel()
+    """Quality tests that the defaults lack, or that do not fit such a device."""
     recognise: RecogniseModel | None = None
     hints: HintsModel = HintsModel()
     examples: tuple[ExampleModel, ...] = ()

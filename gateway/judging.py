@@ -3,6 +3,7 @@
     value ── quiet? ─────────────────────────▶ as it is (flag 1)            nearly every value
                │ no
                └─▶ devices.qc.judge.slowly ──▶ its flag, revisions of readings before it (semantics D2, D4)
+    a device of which more tests are asked (D5): devices.qc.message_tests before that, devices.qc.series_tests with it
     then into the hour of its series (devices.hours), which `gateway.summing` closes
 
 A revision is a line with the key of the reading and its new flag: histories overwrite the point. Rules see each reading with
@@ -14,7 +15,7 @@ Neighbours (D2): a run of doubts that begins while the same parameter is doubted
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import cos, hypot, radians
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ from devices.hours import HourState
 from devices.parameters import RAW_SUFFIX
 from devices.qc.judge import Revision, SeriesState, confirm, new_state, slowly
 from devices.qc.judge import shift as shift_series
+from devices.qc.message_tests import About, MessageTests, MessageTestsState, Verdicts
+from devices.qc.message_tests import shift as shift_tests
+from devices.qc.series_tests import Around, SeriesTests, SeriesTestsState, apart
 from devices.qc.settings import Plan, plan
 from devices.reading import Line, Value
 from gateway.outcomes import Outcomes
@@ -40,6 +44,17 @@ _KM_PER_DEGREE = 111.2
 _LEARN_EVERY = 32
 
 
+class Known:
+    """What is known of one device: its series, and the tests of its messages. Derived."""
+
+    __slots__ = ("series", "tests")
+
+    def __init__(self, tests: MessageTests | None) -> None:
+        self.series: dict[str, Series | None] = {}
+        """By parameter; None: nothing to judge (battery, a raw value)."""
+        self.tests = tests
+
+
 class Series:
     """One parameter of one device: its compiled tests, and its two states. Derived."""
 
@@ -54,33 +69,39 @@ class Judging:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._series: dict[str, dict[str, Series | None]] = {}
-        """device → parameter → series; None: nothing to judge (battery, a raw value)."""
-        self._near: dict[str, tuple[str, ...]] = {}
-        """station → stations nearby, nearest first."""
+        self._known: dict[str, Known] = {}
+        """By device."""
+        self._near: dict[str, tuple[tuple[float, str], ...]] = {}
+        """station → (km, other station), nearest first."""
+        self._tagged: dict[str, tuple[str, ...]] = {}
+        """tag → stations that have it."""
 
     def forget(self) -> None:
         """The configuration or the whole state changed: what is derived is made again."""
-        self._series, self._near = {}, {}
+        self._known, self._near, self._tagged = {}, {}, {}
 
-    def lines(self, lines: tuple[Line, ...], device: DeviceState, entry: Device, received_ms: int, out: Outcomes) -> tuple[Line, ...]:
+    def lines(
+        self, lines: tuple[Line, ...], device: DeviceState, entry: Device, received_ms: int, out: Outcomes,
+        position: tuple[float, float] | None = None,
+    ) -> tuple[Line, ...]:  # fmt: skip
         """The lines of one record of this device, flags settled. Revisions of earlier readings are added to `out.lines`."""
-        known = self._series.get(device.id)
-        if known is None:
-            known = self._series[device.id] = {}
         first = lines[0]
-        if device.hours_at != first.station:
-            self._moved(device, known, first.station)
+        known = self._known.get(device.id)
+        if known is None or device.hours_at != first.station:
+            known = self._at(device, entry, first.station)
+        series_of = known.series
         station = self._core.stations[first.station]
+        if known.tests is not None:
+            lines = self._message(known, lines, device, entry, About(received_ms, position), received_ms, out)
         time_ms = first.time_ms
         changed: list[Line] | None = None
         for at, line in enumerate(lines):
             new: list[Value] | None = None
             for index, value in enumerate(line.values):
                 try:
-                    series = known[value.parameter]
+                    series = series_of[value.parameter]
                 except KeyError:
-                    series = self._begin(device, entry, known, line, value.parameter)
+                    series = self._begin(device, entry, series_of, line, value.parameter)
                 if series is None:
                     continue
                 number, flag = value.value, value.flag
@@ -111,7 +132,7 @@ class Judging:
                         else:
                             self._into_hour(station, series, time_ms, number, flag, received_ms)
                         continue
-                settled = self._slowly(series, line, time_ms, number, flag, entry, station, received_ms, out)
+                settled = self._slowly(series, lines, time_ms, number, flag, entry, station, received_ms, out)
                 if settled != flag:
                     new = new or list(line.values)
                     new[index] = Value(value.parameter, number, settled)
@@ -121,13 +142,16 @@ class Judging:
         return lines if changed is None else tuple(changed)
 
     def _slowly(
-        self, series: Series, line: Line, time_ms: int, number: float | None, flag: int, entry: Device, station: StationState,
-        received_ms: int, out: Outcomes,
+        self, series: Series, lines: tuple[Line, ...], time_ms: int, number: float | None, flag: int, entry: Device,
+        station: StationState, received_ms: int, out: Outcomes,
     ) -> int:  # fmt: skip
         """The whole of the tests; returns the flag."""
         state = series.state
         was_told = state.told
-        verdict = slowly(series.plan, state, time_ms, number, flag)
+        side = 0
+        if series.plan.asked is not None:
+            flag, side = self._asked(series, series.plan.asked, lines, time_ms, number, flag, entry, station)
+        verdict = slowly(series.plan, state, time_ms, number, flag, side)
         revisions, settled = verdict.revisions, verdict.flag
         if verdict.doubt:
             for name, other in self._doubted_nearby(station.id, series.plan.parameter, verdict.doubt, time_ms, entry):
@@ -143,6 +167,42 @@ class Judging:
         elif was_told and not state.told and device.event_since is not None:
             self._core.silence.possible_event(device, series.plan.parameter, number, settled, time_ms, received_ms, False, out)
         return settled
+
+    def _asked(
+        self, series: Series, tests: SeriesTests, lines: tuple[Line, ...], time_ms: int, number: float | None, flag: int, entry: Device,
+        station: StationState,
+    ) -> tuple[int, int]:  # fmt: skip
+        """The flag with what the further tests of this series say, and the side on which its neighbours doubt it."""
+        state = series.state
+        if state.asked is None:
+            state.asked = SeriesTestsState()
+        related = next((value.value for line in lines for value in line.values if value.parameter == tests.related), None)
+        said = tests.judge(state.asked, time_ms, number, related)
+        flag = max(flag, *(verdict for verdict in said.values() if verdict in (3, 4)), 0)
+        if tests.around is None or number is None:
+            return flag, 0
+        return flag, apart(tests.around, number, self._held_around(station.id, series.plan.parameter, tests.around, time_ms, entry))[1]
+
+    def _message(
+        self, known: Known, lines: tuple[Line, ...], device: DeviceState, entry: Device, about: About, received_ms: int, out: Outcomes
+    ) -> tuple[Line, ...]:
+        """The lines with what the tests of the message as a whole say of their values. Health parameters themselves are not blamed."""
+        assert known.tests is not None
+        first = lines[0]
+        if device.tests is None:
+            device.tests = MessageTestsState()
+        if known.tests.moved_m is not None:
+            place = self._core.interpreter.registry.stations[first.station]
+            about = about._replace(place=(place.lat, place.lon))
+        values = {value.parameter: value.value for line in lines for value in line.values}
+        verdicts = known.tests.judge(device.tests, first.time_ms, values, about)
+        for earlier in verdicts.earlier:
+            series = known.series.get(earlier.parameter)
+            if series is not None and series.state.last_ms == earlier.time_ms and earlier.flag > series.state.flag:
+                revision = Revision(earlier.time_ms, series.state.last, series.state.flag, earlier.flag)
+                series.state.flag = earlier.flag
+                self._revise(device, series, (revision,), received_ms, out)
+        return tuple(line if line.medium == "device" else _worse(line, verdicts) for line in lines)
 
     def _into_hour(self, station: StationState, series: Series, time_ms: int, number: float | None, flag: int, received_ms: int) -> None:
         summing = self._core.summing
@@ -176,34 +236,42 @@ class Judging:
     def series_of(self, device: str) -> dict[str, Series]:
         """The series of a device that have begun, in the order of their parameters: before a restart as after it."""
         state, entry = self._core.devices[device], self._core.interpreter.registry.devices[device]
-        known = self._series.setdefault(device, {})
+        known = self._known.get(device)
+        if known is None:
+            known = self._at(state, entry, state.hours_at)
         for parameter in state.hours:
-            if parameter not in known:
-                known[parameter] = self._known(state, entry, parameter)
-        return {parameter: series for parameter in sorted(known) if (series := known[parameter]) is not None}
+            if parameter not in known.series:
+                known.series[parameter] = self._compiled(state, entry, parameter)
+        return {parameter: series for parameter in sorted(known.series) if (series := known.series[parameter]) is not None}
+
+    def _at(self, device: DeviceState, entry: Device, station: str) -> Known:
+        """The device stands at this station. What it measured at another one says nothing about this place."""
+        if device.hours_at != station:
+            device.series, device.hours, device.hours_at, device.tests = {}, {}, station, None
+        known = self._known[device.id] = Known(self._core.interpreter.message_tests(entry, station))
+        return known
 
     def _begin(self, device: DeviceState, entry: Device, known: dict[str, Series | None], line: Line, parameter: str) -> Series | None:
         series = None
         if line.medium in ("air", "water") and not parameter.endswith(RAW_SUFFIX) and parameter in self._core.interpreter.catalogue:
-            series = self._known(device, entry, parameter)
+            series = self._compiled(device, entry, parameter)
         known[parameter] = series
         return series
 
-    def _known(self, device: DeviceState, entry: Device, parameter: str) -> Series:
-        layers = self._core.interpreter.quality_of(entry, device.hours_at, parameter)
-        compiled = plan(self._core.interpreter.catalogue[parameter], entry.interval_ms, loader.quality_defaults(), layers)
+    def _compiled(self, device: DeviceState, entry: Device, parameter: str) -> Series:
+        interpreter = self._core.interpreter
+        layers = interpreter.quality_of(entry, device.hours_at, parameter)
+        zone = self._core.summing.zone
+        compiled = plan(interpreter.catalogue[parameter], entry.interval_ms, loader.quality_defaults(), layers, zone)
         state = device.series.get(parameter)
         if state is None:
             state = device.series[parameter] = new_state(compiled)
+        elif state.band > 0 and compiled.looks_at_each:
+            state.band = -1.0  # the tests were asked for while the series went on
         hours = device.hours.get(parameter)
         if hours is None:
             hours = device.hours[parameter] = HourState()
         return Series(compiled, state, hours)
-
-    def _moved(self, device: DeviceState, known: dict[str, Series | None], station: str) -> None:
-        """The device stands elsewhere now: what it measured before says nothing about this place."""
-        known.clear()
-        device.series, device.hours, device.hours_at = {}, {}, station
 
     # ------------------------------------------------------------------ neighbours
 
@@ -211,7 +279,7 @@ class Judging:
         """Series of the same parameter nearby that are doubted on the same side at about the same time."""
         registry = self._core.interpreter.registry
         found = []
-        for name in self._nearby(station):
+        for name in self._within(station, NEARBY_KM):
             for device in registry.devices_at(name):
                 state = self._core.devices[device].series.get(parameter)
                 if state is None or device == entry.id or not state.run or state.side != side:
@@ -221,7 +289,22 @@ class Judging:
                     found.append((device, series))
         return found
 
-    def _nearby(self, station: str) -> tuple[str, ...]:
+    def _held_around(self, station: str, parameter: str, around: Around, time_ms: int, entry: Device) -> Iterator[float]:
+        """What the stations around hold of a parameter: one value each, believed and still valid (semantics C5)."""
+        registry = self._core.interpreter.registry
+        names = self._within(station, around.within_km) if around.tag is None else self._with_tag(around.tag)
+        for name in names:
+            if name == station:
+                continue
+            for device in registry.devices_at(name):
+                state = self._core.devices[device].series.get(parameter)
+                of = registry.devices[device]
+                if state is not None and state.flag <= 2 and abs(state.last_ms - time_ms) <= 2.5 * max(of.interval_ms, entry.interval_ms):
+                    yield state.last
+                    break
+
+    def _within(self, station: str, km: float) -> list[str]:
+        """The stations at most so far away, nearest first; `_NEIGHBOURS` at most."""
         found = self._near.get(station)
         if found is None:
             stations = self._core.interpreter.registry.stations
@@ -232,15 +315,32 @@ class Judging:
                     continue
                 north = (other.lat - here.lat) * _KM_PER_DEGREE
                 east = (other.lon - here.lon) * _KM_PER_DEGREE * cos(radians(here.lat))
-                if hypot(north, east) <= NEARBY_KM:
-                    near.append((hypot(north, east), other.id))
-            found = self._near[station] = tuple(name for _, name in sorted(near)[:_NEIGHBOURS])
+                near.append((hypot(north, east), other.id))
+            found = self._near[station] = tuple(sorted(near)[:_NEIGHBOURS])
+        return [name for away, name in found if away <= km]
+
+    def _with_tag(self, tag: str) -> tuple[str, ...]:
+        found = self._tagged.get(tag)
+        if found is None:
+            stations = self._core.interpreter.registry.stations.values()
+            found = self._tagged[tag] = tuple(sorted(station.id for station in stations if tag in station.tags))
         return found
 
     def jump(self, delta_ms: int) -> None:
         """The gateway's clock was stepped: receipt stamps move with it (semantics A1)."""
         for device in self._core.devices.values():
+            if device.tests is not None:
+                shift_tests(device.tests, delta_ms)
             for state in device.series.values():
                 shift_series(state, delta_ms)
             for hours in device.hours.values():
                 hourly.shift(hours)
+
+
+def _worse(line: Line, verdicts: Verdicts) -> Line:
+    """The line with the flags that the message's tests leave its values; missing ones stay missing."""
+    values = tuple(
+        value if value.flag == 9 or (said := verdicts.flag(value.parameter)) <= value.flag else Value(value.parameter, value.value, said)
+        for value in line.values
+    )
+    return Line(line.medium, line.station, line.device, line.area, line.time_ms, values, line.notes)

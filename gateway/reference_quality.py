@@ -6,7 +6,8 @@ from pydantic import BaseModel
 
 from devices import loader
 from devices.qc import judge
-from devices.qc.settings import FLAT_INTERVALS, LEAST_OF_RATE, SPIKE_OF_STEP, FlatModel, Plan, SeriesModel, plan
+from devices.qc import model as models
+from devices.qc.settings import FLAT_INTERVALS, LEAST_OF_RATE, SPIKE_OF_STEP, Plan, plan
 
 _INTERVALS_MS = (60_000, 900_000, 3_600_000)
 
@@ -24,12 +25,28 @@ miss in series that people labelled: [usefulness](../explanation/quality-usefuln
 | `spike` | Of the reading *before*: does it stick out of both its neighbours by more than the limit? | 1, 3; 2 likewise |
 | `flat_line` | Has the value stood still for too long? | 1, 3, 4; 2 if it is off |
 
+Those are always on. The others cost time or need to know the place, so a device type or a station asks for them:
+
+| Test | Asks | Says |
+| --- | --- | --- |
+| `step` with `rate:` | Does it change faster than a fixed rate? | as above |
+| `climatology` | Is it usual for the season, or the hour? | 1, 3, 4; 2 outside every line |
+| `attenuated` | Does the signal hardly move over a time? | 1, 3, 4; 2 with too few readings |
+| `multivariate` | Does it leap while a related parameter rests? | 1, 3; 2 without either |
+| `neighbour` | Is it far from what the stations around hold? | 1, 3; 2 with too few of them |
+| `consistency` | Can the values of the message all be right? | 1, 3 |
+| `timing` | Is the message's time in order? | 1, 3, 4; only a clock that is wrong blames the values |
+| `location` (`moved:`) | Is the device where the registry has it? | 1, 3, 4; 9 without a position |
+| `warm_up` | Was it switched on a moment ago? | 1, 3 |
+| `health` | Are battery, fan … as they must be? | 1, 3, 4 |
+| `density` | Is lighter water below heavier? | 1, 3, 4; 2 for a single reading |
+
 Limits are of neighbouring readings, in the parameter's canonical unit. Each grows with what the series does by itself:
 {judge.LEARN_EVERY} changes make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike
 {SPIKE_OF_STEP * judge.LEARNT:g} times. After a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew.
 
-The roll-up flag is the worst of the tests, but readings that `step` doubts become good when {judge.CONFIRM} in a row lie on the same
-side of the last believed value, or a station within 5 km sees the same.
+The roll-up flag is the worst of the tests, but readings that only `step` or `neighbour` doubts become good when {judge.CONFIRM} in
+a row lie on the same side of the last believed value (of the neighbours), or a station within 5 km sees the same.
 
 ## `quality:` of a device type or a station
 
@@ -40,7 +57,16 @@ quality:
   turbidity: {{step: 50, spike: 10}}
   level: {{flat: {{suspect: 2d, fail: 5d}}}}
   wind_speed: {{step: off}}
+  water_temp: {{climatology: [{{month: [12, 2], usual: [17, 26]}}, {{month: [3, 11], usual: [20, 33], possible: [10, 40]}}]}}
+  pm25: {{neighbour: {{within_km: 5, deviation: 30, relative: 0.5}}, attenuated: {{over: 3h, suspect: 0.2, fail: 0}}}}
+  do: {{multivariate: {{other: water_temp, suspect: 2, other_suspect: 1, per: 1h}}}}
+  message:                                  # what concerns the message as a whole
+    consistency: true
+    warm_up: {{lasts: 2m}}
+    health: {{battery_voltage: {{good: [3.5, 4.3]}}}}
 ```
+
+`envgw quality FILE --map M --settings my-type.yaml` tries such a section on a series before a device type says it.
 
 """
 
@@ -54,17 +80,35 @@ often enough.
 """
 
 
+_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("flat", models.FlatModel), ("spike", models.SpikeModel), ("rate", models.RateModel), ("climatology", models.MemberModel),
+    ("attenuated", models.AttenuatedModel), ("multivariate", models.MultivariateModel), ("neighbour", models.NeighbourModel),
+    ("message", models.MessageModel), ("timing", models.TimingModel), ("warm_up", models.WarmUpModel), ("health", models.HealthModel),
+    ("density", models.DensityModel),
+)  # fmt: skip
+"""Settings that are sections of their own."""
+
+
 def page() -> str:
     """The whole page."""
-    return _HEAD + _settings(SeriesModel) + "\n### `flat:`\n\n" + _settings(FlatModel) + "\n" + _DEFAULTS + _defaults_table()
+    sections = "\n".join(f"### `{name}:`\n\n{model.__doc__}\n\n{_settings(model)}" for name, model in _SECTIONS)
+    return _HEAD + _settings(models.SeriesModel) + "\n" + sections + "\n" + _DEFAULTS + _defaults_table()
 
 
 def _settings(model: type[BaseModel]) -> str:
     rows = ["| Setting | Default | Meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
-        default = "`true`" if field.default is True else "see below" if field.default is None else "none"
+        default = _default(name, field.default, required=field.is_required())
         rows.append(f"| `{name}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
+
+
+def _default(name: str, value: object, *, required: bool) -> str:
+    if required:
+        return "needed"
+    if value is None or value == ():
+        return "see below" if name in ("step", "spike", "flat") else "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _defaults_table() -> str:

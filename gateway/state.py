@@ -17,12 +17,13 @@ import msgspec
 
 from devices.hours import HourState
 from devices.qc.judge import SeriesState
+from devices.qc.message_tests import MessageTestsState
 from devices.timing import DeviceClock
 from rules.columns import Numbers, numbers
 from rules.transitions import RuleState
 from rules.windows import WindowState
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class SilenceClock(msgspec.Struct, array_like=True):
@@ -100,6 +101,8 @@ class DeviceState(msgspec.Struct, array_like=True):
     """… and of which parameter."""
     in_area: bool = False
     """It is overdue, and its area has the alarm, or may have it soon: it has none of its own."""
+    tests: MessageTestsState | None = None
+    """What tests of its messages as a whole remember, where somebody asked for them."""
 
 
 class FormatState(msgspec.Struct, array_like=True):

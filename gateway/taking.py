@@ -164,7 +164,7 @@ class Taking:
         if isinstance(lines, Rejection):
             return lines
         if stamped.rules_ms == event_ms:
-            lines = core.judging.lines(lines, device, entry, received_ms, out)
+            lines = core.judging.lines(lines, device, entry, received_ms, out, result.position)
         out.lines.extend(lines)
         if device.last_ms is None or event_ms > device.last_ms:
             device.last_ms = event_ms
@@ -334,7 +334,7 @@ def _amounts(result: Interpreted, marks: dict[str, Mark], event_ms: int) -> Inte
     kinds = entry.accumulates or {}
     values = accumulate(result.values, kinds, marks, event_ms, entry.interval_ms)
     extra = accumulate(result.extra, kinds, marks, event_ms, entry.interval_ms)
-    return Interpreted(entry, result.time_ms, values, extra, result.refused)
+    return Interpreted(entry, result.time_ms, values, extra, result.refused, result.position)
 
 
 def _retained(result: Interpreted) -> Rejection:

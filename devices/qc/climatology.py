@@ -7,7 +7,7 @@ Of the members whose time (and depth) span holds a reading the last one judges i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal, NamedTuple
 
 from devices.parameters import Span
@@ -35,8 +35,8 @@ class Climatology(NamedTuple):
     """Settings."""
 
     members: tuple[Member, ...]
-    offset_ms: int = 0
-    """Local time minus UTC: in whose months and hours the members are meant."""
+    zone: tzinfo = UTC
+    """In whose months and hours the members are meant."""
 
     def start(self) -> None:
         """No state: each value stands for itself."""
@@ -52,7 +52,7 @@ class Climatology(NamedTuple):
         value = present(value)
         if value is None:
             return MISSING
-        at = _EPOCH + timedelta(milliseconds=time_ms + self.offset_ms)
+        at = (_EPOCH + timedelta(milliseconds=time_ms)).astimezone(self.zone)
         for member in reversed(self.members):
             when = time_ms if member.period is None else _number(at, member.period)
             if member.times[0] <= when <= member.times[1] and _at_depth(member.depths, present(depth)):

@@ -20,12 +20,16 @@ is `_slowly`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from math import inf, nan
 from typing import NamedTuple
 
 import msgspec
 
+from devices.qc.circular import difference
+from devices.qc.series_tests import SeriesTestsState
+from devices.qc.series_tests import shift as shift_asked
 from devices.qc.settings import Plan
 
 CONFIRM = 3
@@ -77,6 +81,12 @@ class SeriesState(msgspec.Struct, array_like=True, gc=False):
     """The possible event was told."""
     flag: int = GOOD
     """Roll-up flag of the newest reading."""
+    bases: list[int] = []
+    """What else is said of each reading of `run`: the flag that it gets when it is confirmed."""
+    apart: bool = False
+    """The series is far from its neighbours, and that has been confirmed: it is no reason for doubt until it is back."""
+    asked: SeriesTestsState | None = None
+    """What further tests remember, where somebody asked for them."""
 
 
 class Revision(NamedTuple):
@@ -125,8 +135,12 @@ def quiet(state: SeriesState, time_ms: int, value: float, flag: int) -> bool:
     return False
 
 
-def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, flag: int) -> Verdict:
-    """Everything that is not quiet: the whole of the tests."""
+def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, flag: int, apart: int = 0) -> Verdict:
+    """Everything that is not quiet: the whole of the tests.
+
+    `flag` is what range and further tests said of the reading. `apart`: 1 or -1 where its neighbours doubt it because it lies above or
+    below them.
+    """
     if value is None or flag == 9:
         state.before = nan
         return Verdict(flag, {"gross_range": 9})
@@ -138,27 +152,32 @@ def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, fl
         return _doubted_by_range(state, time_ms, flag)
     gap = time_ms - state.last_ms
     first = state.last != state.last or gap > GAP_INTERVALS * plan.interval_ms
+    said = GOOD if flag == 2 else flag
     tests = {"gross_range": flag}
     revisions: list[Revision] = []
     if first:
-        state.run, state.side, state.doubted_since, state.told = [], 0, None, False
+        _accept(state)
+        state.doubted_since, state.told = None, False
         state.before, state.flat_since = nan, time_ms
         tests |= {"step": 1 if state.last != state.last else 2, "flat_line": 1}
-        flat = GOOD
-        doubt = 0
+        flat, doubt = GOOD, 0
+        if apart:
+            state.accepted = value
+            doubt = _doubt(plan, state, time_ms, value, said, apart, revisions)
     else:
         change = _difference(value, state.last, plan.circular)
-        allowed = state.limit * max(1.0, gap / plan.interval_ms)
+        allowed = min(state.limit * max(1.0, gap / plan.interval_ms), plan.rate * gap / 1000)
         tests["step"] = SUSPECT if abs(change) > allowed else GOOD
-        tests["spike_before"] = spike = _spike(state, plan, change)
-        if spike == SUSPECT and state.flag <= 2 and not state.run:
-            revisions.append(Revision(state.last_ms, state.last, state.flag, SUSPECT))
+        tests["spike_before"] = spike = _spike(state, plan, value, change)
+        if spike > 2:
+            _revise_spike(state, spike, revisions)
         _learn(state, plan, abs(change))
         flat = _flat(plan, state, time_ms, value, change)
         tests["flat_line"] = flat
-        doubt = _accept_or_doubt(plan, state, time_ms, value, allowed, revisions)
+        flat = GOOD if flat == 2 else flat
+        doubt = _accept_or_doubt(plan, state, time_ms, value, max(said, flat), allowed, apart, revisions)
     rolled = SUSPECT if state.run else GOOD
-    now = max(flag if flag != 2 else GOOD, rolled, flat if flat != 2 else GOOD)
+    now = max(said, rolled, flat)
     event = _event(state, time_ms, now)
     state.before, state.last, state.last_ms, state.flag = (nan if first else state.last), value, time_ms, now
     if now > 2:
@@ -169,12 +188,13 @@ def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, fl
 
 
 def confirm(state: SeriesState) -> tuple[Revision, ...]:
-    """A neighbour saw the same: what is doubted is good (D2)."""
+    """A neighbour saw the same: what is doubted is good (D2), as far as nothing else is said of it."""
     if not state.run:
         return ()
-    revisions = tuple(Revision(at, value, SUSPECT, GOOD) for at, value in state.run)
-    state.run, state.side, state.doubted_since, state.told = [], 0, None, False
-    state.flag = GOOD
+    revisions = tuple(_confirmed(state))
+    state.flag = _bases(state)[-1]
+    _accept(state)
+    state.doubted_since, state.told = None, False
     return revisions
 
 
@@ -185,6 +205,8 @@ def shift(state: SeriesState, delta_ms: int) -> None:
     state.run = [(at + delta_ms, value) for at, value in state.run]
     if state.doubted_since is not None:
         state.doubted_since += delta_ms
+    if state.asked is not None:
+        shift_asked(state.asked, delta_ms)
 
 
 def _set_limits(state: SeriesState, plan: Plan) -> None:
@@ -193,7 +215,9 @@ def _set_limits(state: SeriesState, plan: Plan) -> None:
     state.limit = max(plan.step if known else plan.first, learnt)
     # The band must be as narrow as the narrowest test, and no way round: directions always take the slow way.
     state.flat_ms = min(plan.flat_suspect_ms or _NEVER, plan.flat_fail_ms or _NEVER)
-    state.band = -1.0 if plan.circular or state.run else min(state.limit, max(plan.spike if known else 0.75 * plan.first, 0.75 * learnt))
+    state.band = (
+        -1.0 if plan.looks_at_each or state.run else min(state.limit, max(plan.spike if known else 0.75 * plan.first, 0.75 * learnt))
+    )
 
 
 def _learn(state: SeriesState, plan: Plan, change: float) -> None:
@@ -208,11 +232,13 @@ def _learn(state: SeriesState, plan: Plan, change: float) -> None:
         _set_limits(state, plan)
 
 
-def _spike(state: SeriesState, plan: Plan, change: float) -> int:
+def _spike(state: SeriesState, plan: Plan, value: float, change: float) -> int:
     """Of the reading before: beyond both its neighbours by more than the limit."""
-    if plan.spike == inf:
-        return 2
     if state.before != state.before:
+        return 2
+    if plan.fixed_spike is not None:
+        return plan.fixed_spike.flag(state.before, state.last, value)
+    if plan.spike == inf:
         return 2
     rise = _difference(state.last, state.before, plan.circular)
     if rise * change >= 0.0:
@@ -220,6 +246,19 @@ def _spike(state: SeriesState, plan: Plan, change: float) -> int:
     learnt = 0.75 * LEARNT * state.mean if plan.learn else 0.0
     least = plan.spike if state.learnt or not plan.learn else 0.75 * plan.first
     return SUSPECT if min(abs(rise), abs(change)) > max(least, learnt) else GOOD
+
+
+def _revise_spike(state: SeriesState, spike: int, revisions: list[Revision]) -> None:
+    """The reading before was a spike: its flag is the worse of what it had and this."""
+    if not state.run:
+        if spike > state.flag or state.flag == 2:
+            revisions.append(Revision(state.last_ms, state.last, state.flag, spike))
+    elif spike == FAIL:
+        # It is doubted already, and the next ones may confirm it (D2); but what fails stays failed.
+        bases = state.bases = _bases(state)
+        if bases[-1] < FAIL:
+            revisions.append(Revision(state.last_ms, state.last, SUSPECT, FAIL))
+        bases[-1] = FAIL
 
 
 def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: float) -> int:
@@ -236,33 +275,61 @@ def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: fl
     return SUSPECT if plan.flat_suspect_ms is not None and stood >= plan.flat_suspect_ms else GOOD
 
 
-def _accept_or_doubt(plan: Plan, state: SeriesState, time_ms: int, value: float, allowed: float, revisions: list[Revision]) -> int:
+def _accept_or_doubt(
+    plan: Plan, state: SeriesState, time_ms: int, value: float, said: int, allowed: float, apart: int, revisions: list[Revision]
+) -> int:
     """Semantics D2: believe the reading, doubt it, or believe it and those before it. Returns the side of a doubt that began."""
     if not state.run:
         state.accepted = state.last
+    if not apart:
+        state.apart = False
     away = _difference(value, state.accepted, plan.circular)
-    if abs(away) <= allowed:
-        if state.run:
-            state.run, state.side = [], 0
-            _set_limits(state, plan)
-        return 0
-    side = 1 if away > 0 else -1
+    if abs(away) > allowed:
+        return _doubt(plan, state, time_ms, value, said, 1 if away > 0 else -1, revisions)
+    if apart and not state.apart:
+        return _doubt(plan, state, time_ms, value, said, apart, revisions)
+    if state.run:
+        _accept(state)
+        _set_limits(state, plan)
+    return 0
+
+
+def _doubt(plan: Plan, state: SeriesState, time_ms: int, value: float, said: int, side: int, revisions: list[Revision]) -> int:
+    """One more reading on this side: doubted with those before it, or the one that confirms them."""
     began = 0
     if not state.run or side != state.side:
-        state.run, state.side, began = [], side, side
+        state.run, state.bases, state.side, began = [], [], side, side
+    state.bases = [*_bases(state), said][-REVISABLE:]
     state.run = [*state.run, (time_ms, value)][-REVISABLE:]
     state.band = -1.0
     if len(state.run) < CONFIRM:
         return began
-    revisions.extend(Revision(at, number, SUSPECT, GOOD) for at, number in state.run[:-1])
+    revisions.extend(revision for revision in _confirmed(state) if revision.time_ms != time_ms)
     # What follows goes on as it went within the event: its own changes are no reason for doubt any more.
     numbers = [number for _, number in state.run]
     inside = max(abs(_difference(later, sooner, plan.circular)) for sooner, later in pairwise(numbers))
     if plan.learn:
         state.mean = max(state.mean, 1.5 * inside / LEARNT)
-    state.run, state.side = [], 0
+    _accept(state)
+    state.apart = True
     _set_limits(state, plan)
     return 0
+
+
+def _bases(state: SeriesState) -> list[int]:
+    """One for each reading of the run (a state of an earlier version has none)."""
+    return [GOOD] * (len(state.run) - len(state.bases)) + state.bases
+
+
+def _confirmed(state: SeriesState) -> Iterator[Revision]:
+    """What confirmation makes of the run, oldest first."""
+    for (at, number), base in zip(state.run, _bases(state), strict=True):
+        if base <= GOOD:
+            yield Revision(at, number, SUSPECT, GOOD)
+
+
+def _accept(state: SeriesState) -> None:
+    state.run, state.bases, state.side = [], [], 0
 
 
 def _doubted_by_range(state: SeriesState, time_ms: int, flag: int) -> Verdict:
@@ -287,6 +354,4 @@ def _event(state: SeriesState, time_ms: int, flag: int) -> bool:
 
 def _difference(one: float, other: float, circular: bool) -> float:
     """one - other; of directions the shorter way round, -180 … 180."""
-    if not circular:
-        return one - other
-    return (one - other + 180.0) % 360.0 - 180.0
+    return difference(one, other) if circular else one - other

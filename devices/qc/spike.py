@@ -42,14 +42,15 @@ class Spike(NamedTuple):
         if time_ms < state.time_ms:
             return late(time_ms, value)
         value = present(value)
-        verdicts = () if state.time_ms == NEVER else ((state.time_ms, self._flag(state.before, state.value, value)),)
+        verdicts = () if state.time_ms == NEVER else ((state.time_ms, self.flag(state.before, state.value, value)),)
         state.time_ms, state.before, state.value = time_ms, state.value, value
         return verdicts
 
     def finish(self, state: SpikeState) -> Verdicts:
         return () if state.time_ms == NEVER else ((state.time_ms, MISSING if state.value is None else NOT_EVALUATED),)
 
-    def _flag(self, before: float | None, value: float | None, after: float | None) -> int:
+    def flag(self, before: float | None, value: float | None, after: float | None) -> int:
+        """The verdict on the middle one of three readings; None: missing, or there is none."""
         if value is None:
             return MISSING
         if before is None or after is None:

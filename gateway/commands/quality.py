@@ -28,6 +28,8 @@ _ABSENT = re.compile(rb"\x09")
 def verdicts(source: Source) -> dict[str, Judged]:
     """Parameter → what the judge says of its series."""
     columns = source.columns
+    if source.judged is not None:
+        return {name: source.judged[name] for name in columns.values}
     return {name: judge(source.plans[name], source.spans[name], columns.times, values) for name, values in columns.values.items()}
 
 
@@ -67,16 +69,17 @@ def _lines(source: Source, several: bool) -> Iterator[str]:
 def _tails(judged: Judged) -> list[str]:
     """The end of each line: flag and tests."""
     usual, flags = judged.usual, judged.flags
-    found = [_tail(1, usual)] * len(flags)
+    names = judged.names
+    found = [_tail(1, usual, names)] * len(flags)
     for match in _NOT_GOOD.finditer(flags):
-        found[match.start()] = _tail(flags[match.start()], usual)
+        found[match.start()] = _tail(flags[match.start()], usual, names)
     for at, tests in judged.special.items():
-        found[at] = _tail(flags[at], tests)
+        found[at] = _tail(flags[at], tests, names)
     return found
 
 
-def _tail(flag: int, tests: tuple[int, ...]) -> str:
-    said = ",".join(f'"{name}":{verdict}' for name, verdict in zip(TESTS, tests, strict=True))
+def _tail(flag: int, tests: tuple[int, ...], names: tuple[str, ...]) -> str:
+    said = ",".join(f'"{name}":{verdict}' for name, verdict in zip(names, tests, strict=True))
     return f',"flag":{flag},"tests":{{{said}}}}}\n'
 
 
@@ -107,16 +110,18 @@ class _Clock:
 
 # ---------------------------------------------------------------- the table
 
-_HEAD = ("day", "station", "parameter", "flag 1", "2", "3", "4", "9", *TESTS)
-_WIDTHS = (10, 18, 12, 7, 6, 6, 6, 6, 11, 9, 9, 9)
+_HEAD = ("day", "station", "parameter", "flag 1", "2", "3", "4", "9")
+_WIDTHS = (10, 18, 12, 7, 6, 6, 6, 6)
 
 
 def table(sources: Sources) -> Iterator[str]:
     """Per day (in the file's or the city's zone) and parameter: how many readings have each flag, and each test's 3 / 4."""
-    yield _row(_HEAD)
+    all_judged = [verdicts(source) for source in sources.sources]
+    names = tuple(dict.fromkeys(name for judged in all_judged for one in judged.values() for name in one.names)) or TESTS
+    widths = (*_WIDTHS, *(max(len(name), 9) for name in names))
+    yield _row((*_HEAD, *names), widths)
     total = [0] * 10
-    for source in sources.sources:
-        judged = verdicts(source)
+    for source, judged in zip(sources.sources, all_judged, strict=True):
         noted = {name: sorted(one.special) for name, one in judged.items()}
         days = _days(source.columns.times, sources.zone)
         for begin, end, day in days:
@@ -125,13 +130,15 @@ def table(sources: Sources) -> Iterator[str]:
                 for flag in _FLAGS:
                     total[flag] += counts[flag]
                 cells = [f"{counts[flag]}" if counts[flag] else "." for flag in _FLAGS]
-                yield _row((day, source.columns.station, name, *cells, *_by_test(judged[name], noted[name], begin, end)))
+                by_test = _by_test(judged[name], noted[name], begin, end)
+                cells += [by_test.get(test, ".") for test in names]
+                yield _row((day, source.columns.station, name, *cells), widths)
     yield f"all: {', '.join(f'{total[flag]} flag {flag}' for flag in _FLAGS if total[flag])}"
 
 
-def _row(cells: Sequence[str]) -> str:
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(
-        cell.ljust(width) if at < 3 else cell.rjust(width) for at, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
+        cell.ljust(width) if at < 3 else cell.rjust(width) for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ).rstrip()
 
 
@@ -139,14 +146,14 @@ def _counts(flags: bytearray) -> list[int]:
     return [flags.count(flag) for flag in range(10)]
 
 
-def _by_test(judged: Judged, noted: list[int], begin: int, end: int) -> list[str]:
-    """`suspect/fail` of each test in a stretch; `noted`: the positions of `judged.special`, sorted."""
-    suspect, failed = [0] * len(TESTS), [0] * len(TESTS)
+def _by_test(judged: Judged, noted: list[int], begin: int, end: int) -> dict[str, str]:
+    """Test → `suspect/fail` in a stretch, if there are any; `noted`: the positions of `judged.special`, sorted."""
+    suspect, failed = [0] * len(judged.names), [0] * len(judged.names)
     for at in noted[bisect_left(noted, begin) : bisect_left(noted, end)]:
         for test, verdict in enumerate(judged.special[at]):
             suspect[test] += verdict == 3
             failed[test] += verdict == 4
-    return [f"{bad}/{worse}" if bad or worse else "." for bad, worse in zip(suspect, failed, strict=True)]
+    return {name: f"{bad}/{worse}" for name, bad, worse in zip(judged.names, suspect, failed, strict=True) if bad or worse}
 
 
 def _days(times: Sequence[int], zone: tzinfo) -> list[tuple[int, int, str]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 FileArgument = Annotated[Path | None, typer.Argument(help="Series file: CSV, Parquet or USGS JSON.", exists=True, dir_okay=False)]
 MapOption = Annotated[str | None, typer.Option("--map", help="How to read it: a shipped map's name, or a YAML file.")]
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="With FILE: a YAML file with a `quality:` section.", exists=True, dir_okay=False)
+]
 StationOption = Annotated[str | None, typer.Option(help="Instead of a file: this station, from the configured history.")]
 SinceOption = Annotated[str | None, typer.Option(help="With --station: readings after this (ISO 8601 with zone, or -24h).")]
 UntilOption = Annotated[str | None, typer.Option(help="With --station: up to this; default now.")]
@@ -50,18 +53,20 @@ class UsEdition(StrEnum):
 
 
 def quality(
-    file: FileArgument = None, map_: MapOption = None, station: StationOption = None, since: SinceOption = None, until: UntilOption = None,
+    file: FileArgument = None, map_: MapOption = None, settings: SettingsOption = None,
+    station: StationOption = None, since: SinceOption = None, until: UntilOption = None,
     picture: PictureOption = None, language: LanguageOption = Language.VI, config: ConfigOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Judge a series with the quality tests: flags by test and day; --json: a line a value with its flag and each test's verdict.
 
-    A file (with --map) is judged with the shipped defaults; a station of the history (with --station and --since) with what its type
-    and the station say. Flags: 1 good, 2 not evaluated, 3 suspect, 4 fail, 9 missing.
+    A file (with --map) is judged with the shipped defaults, and with --settings by what a `quality:` section says beyond them; a
+    station of the history (with --station and --since) with what its type and the station say. Flags: 1 good, 2 not evaluated,
+    3 suspect, 4 fail, 9 missing.
     """
     from gateway.commands import quality as command
 
     _check_picture(picture)
-    sources = _sources(file, map_, station, since, until, config)
+    sources = _sources(file, map_, station, since, until, config, said=settings)
     if as_json:
         command.write_lines(sources, sys.stdout.buffer)
     else:
@@ -86,10 +91,13 @@ def _sources(
     until: str | None,
     config: Path | None,
     before_h: int = 0,
+    said: Path | None = None,
 ) -> Sources:
     """A file through its map, or a station of the history; exit 2 for anything between."""
-    from gateway.commands.source import of_file, of_history
+    from gateway.commands.source import of_file, of_history, settings_of
 
+    if said is not None and file is None:
+        usage("--settings goes with FILE: a station is judged as its type and the registry say")
     if (file is None) == (station is None):
         usage("say what: FILE with --map, or --station with --since")
     if file is not None:
@@ -99,7 +107,7 @@ def _sources(
             from gateway.series.maps import shipped_maps
 
             usage(f"FILE needs --map: a shipped map ({', '.join(shipped_maps())}) or a YAML file")
-        return of_file(file, map_name)
+        return of_file(file, map_name, None if said is None else settings_of(said))
     if map_name is not None or since is None:
         usage("--station goes with --since (and --until), not with --map")
     import uvloop

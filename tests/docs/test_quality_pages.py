@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devices.loader import catalogue
-from devices.qc.settings import FlatModel, SeriesModel
+from devices.qc import model as models
 from gateway import reference_quality
 from tests.bench import quality
 
@@ -40,7 +40,11 @@ def test_every_parameter_of_air_and_water_has_its_defaults() -> None:
 
 
 def test_every_setting_of_quality_has_a_row() -> None:
-    for model in (SeriesModel, FlatModel):
+    sections = [
+        item for item in vars(models).values() if isinstance(item, type) and issubclass(item, models.Model) and item is not models.Model
+    ]
+    assert len(sections) == 13
+    for model in sections:
         for name, field in model.model_fields.items():
             assert any(line.startswith(f"| `{name}` |") and str(field.description) in line for line in REFERENCE.splitlines())
 

@@ -125,3 +125,109 @@ def _stations(*, apart: bool) -> list[dict[str, Any]]:
         station["quality"] = {}
         station["lat"] += 0.1 * number if apart else 0.001 * number
     return list(stations)
+
+
+# ---------------------------------------------------------------- tests that somebody asks for (D5)
+
+
+def asking(quality: dict[str, Any], *, apart: bool = True, **more: Any) -> Core:
+    """The town whose stations ask for these tests."""
+    data = copy.deepcopy(plain(**more))
+    for number, station in enumerate(data["stations"]):
+        station["quality"] = quality
+        station["lat"] += 0.1 * number if apart else 0.001 * number
+    return started(data)
+
+
+def test_D5_a_message_that_contradicts_itself_is_doubted_and_rules_do_not_see_it() -> None:
+    rule = {"id": "smoke", "name": {"en": "Smoke"}, "levels": {"warning": {"when": "pm25 > 100", "immediate": True}}}
+    core = asking({"message": {"consistency": True}}, rules=[rule])
+    out = core.step([air(0, NOW + n * MIN, pm25=150, pm10=20) for n in range(3)])
+    assert flags(out) == {0: 3, MIN: 3, 2 * MIN: 3}
+    assert [item for item in out.transitions if item.rule == "smoke"] == []
+    out = core.step([air(0, NOW + 3 * MIN, pm25=150, pm10=200)])
+    assert flags(out) == {3 * MIN: 1}
+    assert [item.state for item in out.transitions if item.rule == "smoke"] == ["firing"]
+
+
+def test_D5_a_doubted_reading_is_not_in_its_hour() -> None:
+    core = asking({"message": {"consistency": True}}, rules=[])
+    core.step([air(0, NOW + n * MIN, pm25=10 if n % 2 else 150, pm10=20) for n in range(60)])
+    out = core.step([air(0, NOW + 61 * MIN, pm25=10, pm10=20)])
+    (line,) = [line for line in out.lines if line.medium == "air_1h"]
+    found = {value.parameter: value.value for value in line.values}
+    assert found["pm25"] == 10
+    assert dict(line.notes)["pm25_worst"] == 3.0
+
+
+def test_D2_what_lies_apart_from_its_neighbours_is_doubted_until_three_confirm_it() -> None:
+    core = asking({"pm25": {"neighbour": {"deviation": 30, "least": 2}}}, apart=False, rules=[])
+    for n in range(40):
+        core.step([air(station, NOW + n * MIN + station, pm25=20 + (n + station) % 3) for station in range(3)])
+    found: dict[int, int] = {}
+    for n in range(40, 46):  # it climbs by steps that the step test allows
+        core.step([air(station, NOW + n * MIN - 10 + station, pm25=20 + n % 3) for station in (1, 2)])
+        found |= flags(core.step([air(0, NOW + n * MIN, pm25=20 + 25 * (n - 39))]))
+    assert found == {40 * MIN: 1, 41 * MIN: 1, 42 * MIN: 1, 43 * MIN: 1, 44 * MIN: 1, 45 * MIN: 1}
+    core.step([air(0, NOW + n * MIN, pm25=21) for n in range(46, 50)])
+    core.step([air(station, NOW + 49 * MIN + station, pm25=20) for station in (1, 2)])
+    assert flags(core.step([air(0, NOW + 50 * MIN, pm25=75)])) == {50 * MIN: 3}, "it came back in between, so it is asked anew"
+
+
+def test_D2_two_readings_apart_stay_doubted() -> None:
+    core = asking({"pm25": {"step": "off", "neighbour": {"deviation": 30, "least": 2}}}, apart=False, rules=[])
+    core.step([air(station, NOW + station, pm25=20) for station in range(3)])
+    out = core.step([air(0, NOW + MIN, pm25=90), air(0, NOW + 2 * MIN, pm25=91), air(0, NOW + 3 * MIN, pm25=20)])
+    assert flags(out) == {MIN: 3, 2 * MIN: 3, 3 * MIN: 1}
+
+
+def test_D5_neighbours_may_be_those_with_a_tag() -> None:
+    data = copy.deepcopy(plain(rules=[]))
+    for number, station in enumerate(data["stations"]):
+        station["quality"] = {"pm25": {"step": "off", "neighbour": {"tag": "roadside", "deviation": 30, "least": 1}}}
+        station["lat"] += 0.5 * number
+        station["tags"] = ["roadside"] if number == 1 else []
+    core = started(data)
+    core.step([air(1, NOW, pm25=20), air(2, NOW + 1, pm25=90)])
+    assert flags(core.step([air(0, NOW + 2, pm25=90)])) == {2: 3}
+
+
+def test_D5_a_fixed_rate_is_confirmed_too() -> None:
+    core = asking({"pm25": {"step": "off", "spike": "off", "rate": {"suspect": 10, "per": "1m"}}}, rules=[])
+    out = core.step([air(0, NOW + n * MIN, pm25=value) for n, value in enumerate([20, 28, 45])])
+    assert flags(out) == {0: 1, MIN: 1, 2 * MIN: 3}
+    out = core.step([air(0, NOW + n * MIN, pm25=value) for n, value in ((3, 46), (4, 47))])
+    assert flags(out)[2 * MIN] == 1
+
+
+def test_D4_a_fixed_spike_revises_the_reading_before_to_fail() -> None:
+    core = asking({"pm25": {"step": "off", "spike": {"suspect": 10, "fail": 50}}}, rules=[])
+    out = core.step([air(0, NOW + n * MIN, pm25=value) for n, value in enumerate([20, 40, 20, 90, 20])])
+    assert flags(out) == {0: 1, MIN: 3, 2 * MIN: 3, 3 * MIN: 4, 4 * MIN: 1}
+
+
+def test_D5_tests_survive_a_restart_and_go_with_the_device() -> None:
+    quality = {
+        "message": {"timing": {"gap": "5m"}, "warm_up": {"lasts": "2m", "silence": "10m"}},
+        "pm25": {"attenuated": {"over": "10m", "suspect": 0.5, "fail": 0}, "flat": {"suspect": "5m", "fail": "9m", "tolerance": 2}},
+    }
+    core = asking(quality, rules=[])
+    core.step(calm(12))
+    assert core.devices["an-0"].tests is not None
+    text = config_text(
+        {
+            **copy.deepcopy(plain(rules=[])),
+            "stations": [{**s, "quality": quality, "lat": s["lat"] + 0.1 * n} for n, s in enumerate(plain()["stations"])],
+        }
+    )
+    head, units = core.snapshots.begin(), []
+    complete = False
+    while not complete:
+        done, complete = core.snapshots.slice(100)
+        units += done
+    again = Core()
+    again.restore(head, iter(units), text)
+    rest: list[Input] = [air(0, NOW + (12 + 13 * (n > 4) + n) * MIN, pm25=20 + n % 2) for n in range(12)]
+    assert flags(again.step(rest)) == flags(core.step(rest))
+    assert again.export() == core.export()
+    assert any(flag == 3 for flag in flags(core.step([air(0, NOW + 60 * MIN, pm25=22)])).values()), "warm-up after a silence"

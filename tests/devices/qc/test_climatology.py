@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 from devices.qc.climatology import Climatology, Member
+
+DA_NANG = timezone(timedelta(hours=7))
 
 
 def test_months_and_hours_are_those_of_the_city() -> None:
@@ -13,8 +15,8 @@ def test_months_and_hours_are_those_of_the_city() -> None:
     june = (Member((6, 6), (20.0, 40.0), period="month"),)
     night = (Member((0, 5), (20.0, 40.0), period="hour"),)
     assert Climatology(june).flag(at, 30.0) == 2
-    assert Climatology(june, 7 * 3_600_000).flag(at, 30.0) == 1
-    assert Climatology(night, 7 * 3_600_000).flag(at, 45.0) == 3
+    assert Climatology(june, DA_NANG).flag(at, 30.0) == 1
+    assert Climatology(night, DA_NANG).flag(at, 45.0) == 3
 
 
 def test_the_last_member_that_holds_the_reading_judges_it() -> None:

@@ -173,3 +173,38 @@ def test_lines_are_the_verdicts() -> None:
             assert (row["parameter"], row["flag"]) == (parameter, judged[parameter].flags[at])
             assert tuple(row["tests"].values()) == judged[parameter].tests(at)
             assert row["value"] == (values[at] if values[at] == values[at] else None)
+
+
+# ---------------------------------------------------------------- --settings
+
+
+def test_a_section_of_settings_is_tried_on_a_file(tmp_path: Path) -> None:
+    asked = {"quality": {"pm25": {"climatology": [{"hour": [0, 23], "usual": [5, 20.3]}]}, "message": {"timing": {"gap": "5m"}}}}
+    (tmp_path / "asked.yaml").write_text(yaml.safe_dump(asked))
+    found = rows(run(*written(tmp_path, CALM), "--settings", tmp_path / "asked.yaml", "--json").stdout)
+    pm25 = [row for row in found if row["parameter"] == "pm25"]
+    assert [row["flag"] for row in pm25] == [1, 3, 1, 3, 1]
+    assert pm25[1]["tests"] == {"gross_range": 1, "step": 1, "spike": 1, "flat_line": 1, "climatology": 3, "timing": 1}
+    table = run(*written(tmp_path, CALM), "--settings", tmp_path / "asked.yaml").stdout.splitlines()
+    assert "climatology" in table[0]
+    assert any("2026-03-13" in line and "pm25" in line and "1/0" in line for line in table)
+
+
+def test_what_is_wrong_with_the_settings_is_said_with_its_line(tmp_path: Path) -> None:
+    def refused() -> str:
+        return str(run(*written(tmp_path, CALM), "--settings", tmp_path / "asked.yaml", expect=1).exception)
+
+    (tmp_path / "asked.yaml").write_text("quality:\n  pm25:\n    stepp: 3\n")
+    said = refused()
+    assert "asked.yaml:3" in said
+    assert "unknown key" in said
+    (tmp_path / "asked.yaml").write_text("quality:\n  pm52: {step: 3}\n")
+    assert "did you mean 'pm25'" in refused()
+    (tmp_path / "asked.yaml").write_text("step: 3\n")
+    assert "no `quality:` section" in refused()
+
+
+def test_settings_go_with_a_file_only(tmp_path: Path) -> None:
+    (tmp_path / "asked.yaml").write_text("quality: {pm25: {step: 3}}\n")
+    said = run("--station", "x", "--since", "-1h", "--settings", tmp_path / "asked.yaml", expect=2).output
+    assert "--settings goes with FILE" in said

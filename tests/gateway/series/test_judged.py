@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+from array import array
 from collections.abc import Sequence
 from math import inf, isfinite, nan
+from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from devices.loader import catalogue, quality_defaults
 from devices.qc.judge import new_state, slowly
+from devices.qc.message_tests import message_tests
+from devices.qc.model import QualityModel
 from devices.qc.settings import Plan, plan
 from devices.quality import Spans
-from gateway.series.judged import TESTS, judge
+from gateway.series.judged import TESTS, Series, judge, judge_device
+from tests.tools.town import NOW, air, plain, started
 
 MIN = 60_000
 PM25 = plan(catalogue()["pm25"], MIN, quality_defaults())
@@ -117,3 +123,72 @@ def test_what_is_switched_off_is_not_evaluated() -> None:
 
 def test_no_reading_at_all() -> None:
     assert judge(PM25, spans("pm25"), [], []).flags == bytearray()
+
+
+# ---------------------------------------------------------------- more tests, together (D5)
+
+ASKED: dict[str, object] = {
+    "message": {"consistency": True, "timing": {"gap": "5m"}, "warm_up": {"lasts": "2m", "silence": "20m"}},
+    "pm25": {
+        "spike": {"suspect": 15, "fail": 60},
+        "rate": {"suspect": 40, "per": "1m"},
+        "climatology": [{"hour": [8, 11], "usual": [5, 45]}],
+        "attenuated": {"over": "6m", "suspect": 0.4, "fail": 0.1},
+        "multivariate": {"other": "pm10", "suspect": 20, "other_suspect": 2, "per": "1m"},
+    },
+    "pm10": {"flat": {"suspect": "4m", "fail": "8m", "tolerance": 0.6}},
+}
+LEVELS = st.sampled_from([20.0, 20.1, 21.0, 22.5, 30.0, 44.0, 70.0, 300.0, 2000.0])
+STEPS = st.lists(st.tuples(LEVELS, LEVELS, st.sampled_from([1, 1, 1, 1, 3, 30])), max_size=40)
+
+
+@settings(max_examples=40)
+@given(STEPS)
+@example([(20.0, 20.0, 1), (300.0, 300.0, 1), (20.0, 21.0, 1), (21.0, 22.5, 1)])
+def test_D4_the_command_says_of_each_reading_what_the_core_said_in_the_end(steps: list[tuple[float, float, int]]) -> None:
+    data = copy.deepcopy(plain(air=1, water=0, rules=[]))
+    data["stations"][0]["quality"] = ASKED
+    core = started(data)
+    kept: dict[tuple[int, str], int] = {}
+    times, values, at = array("q"), {"pm25": array("d"), "pm10": array("d")}, NOW
+    for pm25, pm10, minutes in steps:
+        at += minutes * MIN
+        times.append(at)
+        values["pm25"].append(pm25)
+        values["pm10"].append(pm10)
+        for line in core.step([air(0, at, pm25=pm25, pm10=pm10)]).lines:
+            if line.medium == "air":
+                kept |= {(line.time_ms, value.parameter): value.flag for value in line.values}
+    model = QualityModel.model_validate(ASKED)
+    zone = ZoneInfo("Asia/Ho_Chi_Minh")
+    series = {
+        name: Series(plan(catalogue()[name], MIN, quality_defaults(), (model.parameters[name],), zone), spans(name), times, values[name])
+        for name in values
+    }
+    judged = judge_device(series, message_tests(model.message))
+    assert {(at, name): judged[name].flags[n] for n, at in enumerate(times) for name in values} == kept
+    for name, one in judged.items():
+        assert len(one.usual) == len(one.names) == len(set(one.names))
+        for n in range(len(times)):
+            assert (
+                max((flag for test, flag in zip(one.names, one.tests(n), strict=True) if flag in (3, 4) and test in _STANDING), default=1)
+                <= one.flags[n]
+            )
+        assert set(one.names) >= {"consistency", "timing", "warm_up", *TESTS}, name
+
+
+_STANDING = {"gross_range", "climatology", "attenuated", "flat_line", "multivariate", "consistency", "warm_up"}
+"""Tests whose word is never taken back."""
+
+
+def test_series_of_one_device_with_times_of_their_own_are_joined_by_time() -> None:
+    model = QualityModel.model_validate({"message": {"consistency": True}})
+    of = {name: plan(catalogue()[name], MIN, quality_defaults()) for name in ("pm25", "pm10")}
+    series = {
+        "pm25": Series(of["pm25"], spans("pm25"), [0, MIN, 2 * MIN, 2 * MIN], [80.0, 81.0, 82.0, 10.0]),
+        "pm10": Series(of["pm10"], spans("pm10"), [MIN, 2 * MIN, 2 * MIN, 3 * MIN], [20.0, 100.0, 12.0, nan]),
+    }
+    judged = judge_device(series, message_tests(model.message))
+    place = judged["pm25"].names.index("consistency")
+    assert [judged["pm25"].tests(n)[place] for n in range(4)] == [2, 3, 1, 1]
+    assert list(judged["pm10"].flags) == [3, 1, 1, 9]
