@@ -148,7 +148,7 @@ class Judging:
         """The whole of the tests; returns the flag."""
         state = series.state
         was_told = state.told
-        side = 0
+        side = None
         if series.plan.asked is not None:
             flag, side = self._asked(series, series.plan.asked, lines, time_ms, number, flag, entry, station)
         verdict = slowly(series.plan, state, time_ms, number, flag, side)
@@ -171,7 +171,7 @@ class Judging:
     def _asked(
         self, series: Series, tests: SeriesTests, lines: tuple[Line, ...], time_ms: int, number: float | None, flag: int, entry: Device,
         station: StationState,
-    ) -> tuple[int, int]:  # fmt: skip
+    ) -> tuple[int, int | None]:  # fmt: skip
         """The flag with what the further tests of this series say, and the side on which its neighbours doubt it."""
         state = series.state
         if state.asked is None:
@@ -180,8 +180,10 @@ class Judging:
         said = tests.judge(state.asked, time_ms, number, related)
         flag = max(flag, *(verdict for verdict in said.values() if verdict in (3, 4)), 0)
         if tests.around is None or number is None:
-            return flag, 0
-        return flag, apart(tests.around, number, self._held_around(station.id, series.plan.parameter, tests.around, time_ms, entry))[1]
+            return flag, None
+        held = self._held_around(station.id, series.plan.parameter, tests.around, time_ms, entry)
+        found = apart(tests.around, state.asked, time_ms, number, held)
+        return (max(flag, 3) if found.drifts else flag), found.side
 
     def _message(
         self, known: Known, lines: tuple[Line, ...], device: DeviceState, entry: Device, about: About, received_ms: int, out: Outcomes

@@ -135,11 +135,11 @@ def quiet(state: SeriesState, time_ms: int, value: float, flag: int) -> bool:
     return False
 
 
-def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, flag: int, apart: int = 0) -> Verdict:
+def slowly(plan: Plan, state: SeriesState, time_ms: int, value: float | None, flag: int, apart: int | None = None) -> Verdict:
     """Everything that is not quiet: the whole of the tests.
 
     `flag` is what range and further tests said of the reading. `apart`: 1 or -1 where its neighbours doubt it because it lies above or
-    below them.
+    below them, 0 where it is near them, None where nobody was asked.
     """
     if value is None or flag == 9:
         state.before = nan
@@ -276,12 +276,12 @@ def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: fl
 
 
 def _accept_or_doubt(
-    plan: Plan, state: SeriesState, time_ms: int, value: float, said: int, allowed: float, apart: int, revisions: list[Revision]
+    plan: Plan, state: SeriesState, time_ms: int, value: float, said: int, allowed: float, apart: int | None, revisions: list[Revision]
 ) -> int:
     """Semantics D2: believe the reading, doubt it, or believe it and those before it. Returns the side of a doubt that began."""
     if not state.run:
         state.accepted = state.last
-    if not apart:
+    if apart == 0:
         state.apart = False
     away = _difference(value, state.accepted, plan.circular)
     if abs(away) > allowed:

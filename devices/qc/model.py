@@ -126,13 +126,17 @@ class AttenuatedModel(Model):
 
 
 class NeighbourModel(Model):
-    """Far from what the stations around hold. Never more than suspect, and only until three in a row confirm it (semantics D2)."""
+    """Far from what the stations around hold. Never more than suspect, and only until three in a row confirm it (semantics D2);
+    but what stays apart for days is not believed for ever."""
 
     within_km: float = Field(5, gt=0, le=500, description="The nearest stations at most so far away are asked, eight at most …")
     tag: str | None = Field(None, description="… or instead all stations with this tag, however far away.")
     deviation: float = Field(gt=0, description="Farther than this from their median is suspect …")
     relative: float = Field(0, ge=0, le=10, description="… if it is also farther than this part of the median.")
     least: int = Field(3, ge=1, le=8, description="Stations that must have a value; with fewer nothing is said.")
+    drift: Annotated[Duration | None, _Off] = Field(
+        172_800_000, gt=0, description="Apart for longer than this without a break it is a sensor that drifts, no event: suspect; or `off`."
+    )
 
 
 class MultivariateModel(Model):

@@ -19,7 +19,7 @@ from devices.qc.climatology import Climatology
 from devices.qc.flat_line import FlatLine, FlatLineState
 from devices.qc.multivariate import MultiVariate, MultiVariateState
 from devices.qc.neighbour import Neighbours
-from devices.quality import SUSPECT
+from devices.quality import GOOD, SUSPECT
 
 
 class Around(NamedTuple):
@@ -29,6 +29,8 @@ class Around(NamedTuple):
     within_km: float
     tag: str | None
     """Instead of a distance: stations with this tag."""
+    drift_ms: int | None = None
+    """Apart for longer than this without a break it drifts."""
 
 
 class SeriesTestsState(msgspec.Struct, array_like=True, gc=False):
@@ -37,6 +39,8 @@ class SeriesTestsState(msgspec.Struct, array_like=True, gc=False):
     attenuated: AttenuatedState | None = None
     flat_line: FlatLineState | None = None
     multivariate: MultiVariateState | None = None
+    apart_since: int | None = None
+    """Event time since which every reading was far from the neighbours."""
 
 
 class SeriesTests(NamedTuple):
@@ -79,14 +83,31 @@ class SeriesTests(NamedTuple):
         return said
 
 
-def apart(around: Around, value: float | None, others: Iterable[float | None]) -> tuple[int, int]:
-    """(flag, side): the neighbours' verdict, and 1 or -1 when it is suspect because it lies above or below them, else 0."""
+class Apart(NamedTuple):
+    """What the neighbours say of a reading."""
+
+    flag: int
+    side: int | None
+    """1 or -1: it is doubted, for it lies above or below them; 3 in a row confirm it (semantics D2). 0: near them. None: nobody to ask."""
+    drifts: bool = False
+    """It has been apart for so long that it is no event: suspect, whatever comes."""
+
+
+def apart(around: Around, state: SeriesTestsState, time_ms: int, value: float | None, others: Iterable[float | None]) -> Apart:
+    """Compare a reading with what the stations around hold. Smoke leaves again within hours or reaches the others; drift stays."""
     held = [other for other in others if other is not None]
     flag = around.test.flag(value, held)
     if flag != SUSPECT or value is None:
-        return flag, 0
+        if flag != GOOD:
+            return Apart(flag, None)
+        state.apart_since = None
+        return Apart(flag, 0)
+    if state.apart_since is None or time_ms < state.apart_since:
+        state.apart_since = time_ms
+    if around.drift_ms is not None and time_ms - state.apart_since >= around.drift_ms:
+        return Apart(flag, None, True)
     away = median(difference(value, other) for other in held) if around.test.circular else value - median(held)
-    return flag, 1 if away > 0 else -1
+    return Apart(flag, 1 if away > 0 else -1)
 
 
 def shift(state: SeriesTestsState, delta_ms: int) -> None:
@@ -98,3 +119,5 @@ def shift(state: SeriesTestsState, delta_ms: int) -> None:
     if state.multivariate is not None:
         state.multivariate.first.time_ms += delta_ms
         state.multivariate.related.time_ms += delta_ms
+    if state.apart_since is not None:
+        state.apart_since += delta_ms

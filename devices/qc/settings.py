@@ -200,7 +200,8 @@ def _asked(layers: tuple[_Said, ...], interval_ms: int, circular: bool, zone: tz
         flat_line=FlatLine(interval_ms, flat.suspect, flat.fail, flat.tolerance, circular) if flat is not None and flat.tolerance else None,
         multivariate=other and MultiVariate(_rate(other.suspect, other.per, circular), _rate(other.other_suspect, other.per, False)),
         related=other.other if other is not None else "",
-        around=around and Around(Neighbours(around.deviation, around.relative, around.least, circular), around.within_km, around.tag),
+        around=around
+        and Around(Neighbours(around.deviation, around.relative, around.least, circular), around.within_km, around.tag, around.drift),
     )
     return tests if tests.names else None
 

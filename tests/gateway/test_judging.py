@@ -130,11 +130,12 @@ def _stations(*, apart: bool) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- tests that somebody asks for (D5)
 
 
-def asking(quality: dict[str, Any], *, apart: bool = True, **more: Any) -> Core:
+def asking(quality: dict[str, Any], *, apart: bool = True, interval: str = "60s", **more: Any) -> Core:
     """The town whose stations ask for these tests."""
     data = copy.deepcopy(plain(**more))
     for number, station in enumerate(data["stations"]):
         station["quality"] = quality
+        station["devices"][0]["interval"] = interval
         station["lat"] += 0.1 * number if apart else 0.001 * number
     return started(data)
 
@@ -179,6 +180,26 @@ def test_D2_two_readings_apart_stay_doubted() -> None:
     core.step([air(station, NOW + station, pm25=20) for station in range(3)])
     out = core.step([air(0, NOW + MIN, pm25=90), air(0, NOW + 2 * MIN, pm25=91), air(0, NOW + 3 * MIN, pm25=20)])
     assert flags(out) == {MIN: 3, 2 * MIN: 3, 3 * MIN: 1}
+
+
+def test_D2_a_sensor_that_drifts_is_doubted_in_the_end_and_smoke_of_a_day_is_not() -> None:
+    rule = {"id": "smoke", "name": {"en": "Smoke"}, "levels": {"warning": {"when": "pm25 > 100", "confirm": 2}}}
+    core = asking({"pm25": {"neighbour": {"deviation": 20, "least": 2, "drift": "2d"}}}, apart=False, interval="5m", rules=[rule])
+    found: dict[int, int] = {}
+    alerts: list[tuple[str, str, int]] = []
+    usual = [20 + n % 3 for n in range(12)]
+    for n in range(12 * 24 * 7):  # every five minutes for a week
+        at = NOW + n * 5 * MIN
+        drifting = usual[n % 12] + n * 5 / 60 * 0.6  # 0.6 µg/m³ an hour: 20 too much after a day and a half, 100 after a week
+        smoke = usual[n % 12] + (300 if 12 * 24 <= n < 12 * 48 else 0)  # a day of smoke at one station
+        out = core.step([air(1, at - 2, pm25=usual[n % 12]), air(2, at - 1, pm25=smoke), air(0, at, pm25=drifting)])
+        found |= flags(out)
+        alerts += [(item.station, item.state, (item.event_ms - NOW) // 86_400_000) for item in out.transitions if item.rule == "smoke"]
+    last = [flag for at, flag in found.items() if at > 5 * 86_400_000]
+    assert set(last) == {3}, "it has been apart for more than two days"
+    assert {flag for at, flag in found.items() if at < 86_400_000} == {1}
+    # When the smoke is over its end too is doubted for two readings: nothing is known for so long.
+    assert alerts == [("st-2", "firing", 1), ("st-2", "unknown", 2), ("st-2", "resolved", 2)], "smoke alarms, drift does not"
 
 
 def test_D5_neighbours_may_be_those_with_a_tag() -> None:

@@ -65,12 +65,25 @@ def test_a_restart_and_a_stepped_clock_change_nothing(rows: list[tuple[float | N
 
 
 def test_neighbours_say_on_which_side_a_reading_lies() -> None:
+    def said(of: Around, value: float, *others: float | None) -> tuple[int, int | None]:
+        found = apart(of, SeriesTestsState(), NOON, value, others)
+        return found.flag, found.side
+
     around = Around(Neighbours(10.0), 5.0, None)
-    assert apart(around, 40.0, [20.0, 21.0, None, 22.0]) == (3, 1)
-    assert apart(around, 5.0, [20.0, 21.0, 22.0]) == (3, -1)
-    assert apart(around, 25.0, [20.0, 21.0, 22.0]) == (1, 0)
-    assert apart(around, 40.0, [20.0, 21.0]) == (2, 0)
+    assert said(around, 40.0, 20.0, 21.0, None, 22.0) == (3, 1)
+    assert said(around, 5.0, 20.0, 21.0, 22.0) == (3, -1)
+    assert said(around, 25.0, 20.0, 21.0, 22.0) == (1, 0)
+    assert said(around, 40.0, 20.0, 21.0) == (2, None)
     north = Around(Neighbours(30.0, circular=True), 5.0, None)
-    assert apart(north, 50.0, [355.0, 0.0, 5.0]) == (3, 1)
-    assert apart(north, 300.0, [355.0, 0.0, 5.0]) == (3, -1)
-    assert apart(north, 350.0, [355.0, 0.0, 5.0]) == (1, 0)
+    assert said(north, 50.0, 355.0, 0.0, 5.0) == (3, 1)
+    assert said(north, 300.0, 355.0, 0.0, 5.0) == (3, -1)
+    assert said(north, 350.0, 355.0, 0.0, 5.0) == (1, 0)
+
+
+def test_what_stays_apart_without_a_break_drifts() -> None:
+    around, state = Around(Neighbours(10.0, minimum=1), 5.0, None, drift_ms=60 * MIN), SeriesTestsState()
+    assert [apart(around, state, NOON + n * MIN, 40.0, (20.0,)).drifts for n in (0, 30, 59, 60, 61)] == [False, False, False, True, True]
+    assert not apart(around, state, NOON + 62 * MIN, 40.0, ()).drifts
+    assert apart(around, state, NOON + 63 * MIN, 40.0, (20.0,)).drifts, "that nobody could be asked meanwhile says nothing"
+    assert not apart(around, state, NOON + 64 * MIN, 21.0, (20.0,)).drifts
+    assert [apart(around, state, NOON + n * MIN, 40.0, (20.0,)).side for n in (65, 66)] == [1, 1], "it came back: asked anew"
