@@ -46,6 +46,7 @@ from gateway.outcomes import Outcomes
 from gateway.pipeline import Pipeline
 from gateway.recovery import recover
 from gateway.reload import Reader, Reloader
+from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.supervise import Tasks
 from gateway.version import VERSION
@@ -160,6 +161,7 @@ class Gateway:
             self.tasks.start("housekeeping", self._housekeeping)
             self.tasks.start("compaction", self._compact)
             self.tasks.start("accounting", self.accountant.run)
+            self.tasks.start("retention", Retention(self.settings.history, self.clock.now_ms).run)
             self.tasks.start("warm receivers", self._warm_receivers)
             self.tasks.start("watch files", self.reloader.watch)
             if self.settings.api.enabled:
@@ -272,6 +274,7 @@ class Gateway:
             "housekeeping",
             "compaction",
             "accounting",
+            "retention",
             "warm receivers",
             "watch files",
             *(f"history {section.name}" for section in self.settings.history),
