@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.tools import history_servers
 from tests.tools.history_servers import Influxd, VictoriaMetrics
+from tests.tools.influx3_standin import Influx3CoreStandIn
 from tests.tools.influx27_standin import Influx27StandIn
 
 _numbers = itertools.count(1)
@@ -66,4 +67,11 @@ def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victo
 async def influx27() -> AsyncIterator[Influx27StandIn]:
     """A stand-in with InfluxDB 2.7.12's recorded answers, and with misbehaviour on demand."""
     async with Influx27StandIn() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def influx3() -> AsyncIterator[Influx3CoreStandIn]:
+    """A stand-in with the answers that InfluxDB 3 Core's source tells; no database is there yet."""
+    async with Influx3CoreStandIn() as server:
         yield server

@@ -13,7 +13,7 @@ leaves what is made of them (docs/decisions/0021). Buckets and mappings: InfluxD
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -29,6 +29,13 @@ from gateway.settings import HistorySection
 DEDUP_FLAG = "dedup.minScrapeInterval"
 
 
+class Rights(NamedTuple):
+    """What was tried with success: a server may hide from a token what it lets it use."""
+
+    write: bool = False
+    read: bool = False
+
+
 class Place(ABC):
     """One history's place on one server. Everything raises `DeliveryError` when the server does not answer, or refuses."""
 
@@ -41,8 +48,8 @@ class Place(ABC):
         self._setup = f"run `envgw history setup {settings.name}`"
 
     @abstractmethod
-    async def look(self) -> list[Finding]:
-        """How it is; changes nothing."""
+    async def look(self, may: Rights) -> list[Finding]:
+        """How it is; changes nothing. `may`: what our credentials were just seen to allow."""
 
     @abstractmethod
     async def prepare(self) -> list[Finding]:
@@ -87,7 +94,7 @@ class Place(ABC):
 class DatabaseOf1(Place):
     """InfluxDB 1.x."""
 
-    async def look(self) -> list[Finding]:
+    async def look(self, may: Rights) -> list[Finding]:
         database = self._settings.bucket
         if not await self._there():
             who = "" if not self._settings.username else f", or user {self._settings.username!r} may not see it"
@@ -145,18 +152,17 @@ class DatabaseOf1(Place):
 class BucketOf2(Place):
     """InfluxDB 2.x."""
 
-    async def look(self) -> list[Finding]:
+    async def look(self, may: Rights) -> list[Finding]:
         try:
             bucket = await self._bucket()
+            if bucket is None and may.write:
+                raise NotAllowed("it is not shown")
             if bucket is None:
                 return [self.finding("bucket", State.WRONG, f"there is no bucket {self._settings.bucket!r} {self._where()}", self._setup)]
-            return [
-                self.finding("bucket", State.OK, f"{self._settings.bucket!r} is there"),
-                self._retention(bucket),
-                await self._mapping(bucket, make=False),
-            ]
+            there = self.finding("bucket", State.OK, f"{self._settings.bucket!r} is there")
+            return [there, self._retention(bucket), await self._mapping(bucket, make=False, found=may.read)]
         except NotAllowed as refusal:
-            says = f"the token may not look at buckets and mappings ({refusal.reason}): only whether it may write and read can be told"
+            says = f"the token may not look at buckets and mappings ({refusal.reason}): retention cannot be told"
             return [self.finding("bucket", State.WARNING, says, f"for more, {self.with_admin('doctor history')}")]
 
     async def prepare(self) -> list[Finding]:
@@ -186,12 +192,15 @@ class BucketOf2(Place):
         seconds = next((rule.get("everySeconds") for rule in bucket.get("retentionRules") or () if rule.get("type") == "expire"), 0)
         return self.kept(seconds * 1000 or None, f"lift that limit (influx bucket update --id {bucket['id']} --retention 0)")
 
-    async def _mapping(self, bucket: dict[str, Any], *, make: bool) -> Finding:
-        """The DBRP mapping: under which database name InfluxQL (so Grafana, and `envgw query`) finds the bucket."""
+    async def _mapping(self, bucket: dict[str, Any], *, make: bool, found: bool = False) -> Finding:
+        """The DBRP mapping: under which database name InfluxQL (so Grafana, and `envgw query`) finds the bucket.
+
+        `found`: it was just seen to find it, whatever is listed.
+        """
         name, organisation = self._settings.bucket, bucket.get("orgID", "")
         listed = (await self._call("GET", "/api/v2/dbrps", {"orgID": organisation, "db": name})).get("content") or []
         here = [item for item in listed if item.get("database") == name and item.get("default")]
-        if any(item.get("bucketID") == bucket["id"] for item in here):
+        if any(item.get("bucketID") == bucket["id"] for item in here) or (found and not here):
             return self.finding("mapping", State.OK, f"InfluxQL finds it as database {name!r}")
         if here:
             says = f"InfluxQL's database {name!r} is another bucket ({here[0].get('bucketID')})"
@@ -246,7 +255,7 @@ def _document(answer: Answer) -> dict[str, Any]:
 class DatabaseOf3(Place):
     """InfluxDB 3 Core: a database comes with its first write, and no API of buckets is taken for granted."""
 
-    async def look(self) -> list[Finding]:
+    async def look(self, may: Rights) -> list[Finding]:
         there = await self._there()
         says = {
             True: f"{self._settings.bucket!r} is there",
@@ -257,7 +266,7 @@ class DatabaseOf3(Place):
 
     async def prepare(self) -> list[Finding]:
         """The first write makes it: `InfluxUpkeep` tries one anyway."""
-        return await self.look()
+        return await self.look(Rights())
 
     async def _there(self) -> bool | None:
         try:
@@ -275,12 +284,12 @@ class DatabaseOf3(Place):
 class VictoriaMetrics(Place):
     """VictoriaMetrics, written to by its Influx endpoint."""
 
-    async def look(self) -> list[Finding]:
+    async def look(self, may: Rights) -> list[Finding]:
         return [self._dedup(), *self._retention()]
 
     async def prepare(self) -> list[Finding]:
         """There is nothing to make: what it needs are flags of its command line."""
-        return await self.look()
+        return await self.look(Rights())
 
     def _dedup(self) -> Finding:
         flags = self.server.flags

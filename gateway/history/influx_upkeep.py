@@ -16,7 +16,7 @@ from gateway.errors import DeliveryError, Retryable
 from gateway.findings import Finding, State
 from gateway.history.durations import DAY_MS
 from gateway.history.influx_http import InfluxHttp
-from gateway.history.influx_places import NotAllowed, Place, place_of
+from gateway.history.influx_places import NotAllowed, Place, Rights, place_of
 from gateway.history.influx_server import Kind, Server, identify
 from gateway.history.influxdb import InfluxHistory
 from gateway.history.influxql import InfluxReader, identifier
@@ -61,8 +61,9 @@ class InfluxUpkeep:
         try:
             place = await self._place()
             findings += [self._version(place.server), self._clock(place.server)]
-            findings += await place.look()
-            return findings + await self._rights(place.server)
+            rights = await self._rights(place.server)
+            may = Rights(*(any(found.check == what and found.state is State.OK for found in rights) for what in ("write", "read")))
+            return findings + await place.look(may) + rights
         except DeliveryError as error:
             return [*findings, self._finding("connection", State.WRONG, error.reason, "see to the server, url and credentials")]
 
