@@ -20,6 +20,7 @@ import structlog
 
 from devices import loader
 from gateway import gauges
+from gateway.accounting import OWN_MEDIUM, Accountant
 from gateway.api.events import EventHub
 from gateway.api.start import start as start_api
 from gateway.clock import Clock
@@ -45,6 +46,7 @@ from gateway.outcomes import Outcomes
 from gateway.pipeline import Pipeline
 from gateway.recovery import recover
 from gateway.reload import Reader, Reloader
+from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.supervise import Tasks
 from gateway.version import VERSION
@@ -117,6 +119,7 @@ class Gateway:
             for section in settings.receivers
         ]
         self.metrics = Metrics()
+        self.accountant = Accountant(self)
         self.events = EventHub(
             buffer=settings.api.event_buffer,
             units={name: item.unit for name, item in loader.catalogue().items()}
@@ -157,6 +160,8 @@ class Gateway:
             await self._start_lanes()
             self.tasks.start("housekeeping", self._housekeeping)
             self.tasks.start("compaction", self._compact)
+            self.tasks.start("accounting", self.accountant.run)
+            self.tasks.start("retention", Retention(self.settings.history, self.clock.now_ms).run)
             self.tasks.start("warm receivers", self._warm_receivers)
             self.tasks.start("watch files", self.reloader.watch)
             if self.settings.api.enabled:
@@ -268,6 +273,8 @@ class Gateway:
         await self.tasks.stop(
             "housekeeping",
             "compaction",
+            "accounting",
+            "retention",
             "warm receivers",
             "watch files",
             *(f"history {section.name}" for section in self.settings.history),
@@ -298,9 +305,10 @@ class Gateway:
     def committed(self, outcomes: Outcomes, received: dict[str, int], *, step_s: float, commit_s: float) -> None:
         """Called by the pipeline after each commit."""
         self.metrics.batch(outcomes, received, step_s, commit_s)
+        self.accountant.committed(commit_s)
         self.shown.now(changed=bool(outcomes.transitions or outcomes.rejections or outcomes.replayed))
         if self.events.clients:
-            self.events.publish([*(line for line in outcomes.lines if line.values), *outcomes.transitions])
+            self.events.publish([*(line for line in outcomes.lines if line.values and line.medium != OWN_MEDIUM), *outcomes.transitions])
 
     def configured(self, config: CoreConfig) -> None:
         """Another configuration is in force: names in texts are its own."""

@@ -21,7 +21,7 @@ from gateway.cliparts import print_json as _print_json
 from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
-from gateway.commands import series_app
+from gateway.commands import series_app, upkeep_app
 from gateway.commands.rules_app import rules_app
 from gateway.commands.stations_app import stations_app
 from gateway.commands.types_app import types_app
@@ -450,7 +450,13 @@ def history_rejected(
             print(f"{row['time']}  {row['lane']:<12} {row['station']:<18} {row['reason']}")
 
 
+history_app.command("setup")(upkeep_app.setup)
+
+
 # ---------------------------------------------------------------- keeping
+
+
+app.command()(upkeep_app.doctor)
 
 
 @app.command()

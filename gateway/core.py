@@ -27,7 +27,23 @@ from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
 from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
-from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.accounting import own_lines
+from gateway.inputs import (
+    Accounting,
+    Adopt,
+    ClockJump,
+    Command,
+    Config,
+    Input,
+    Link,
+    Message,
+    Reinterpreted,
+    Replayed,
+    Shed,
+    Start,
+    Tick,
+    received,
+)
 from gateway.judging import Judging
 from gateway.outages import Outages
 from gateway.outcomes import Intent, Outcomes, Transition
@@ -148,6 +164,8 @@ class Core:
             out.lines.extend(item.lines)
             out.revisions += len(item.lines)
             self.state.revisions += len(item.lines)
+        elif isinstance(item, Accounting):
+            out.lines.extend(own_lines(item))
         return True
 
     # ------------------------------------------------------------------ time

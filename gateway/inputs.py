@@ -120,6 +120,21 @@ class Reinterpreted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     lines: tuple[Line, ...]
 
 
+class Accounting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="a"):
+    """The gateway's own figures, once a minute (`gateway.accounting`): they become lines of medium `gateway`, and nothing else.
+
+    What the shell saw stands here whole, so that recovery gives the same lines again; the core's state does not see them.
+    """
+
+    now_ms: int
+    gateway: str
+    """The gateway's id: the tag `station` of its lines."""
+    fields: tuple[tuple[str, float], ...]
+    """Of the gateway as a whole."""
+    pending: tuple[tuple[str, float], ...] = ()
+    """Lane → what waits for it: lines of a history, notifications of a receiver."""
+
+
 class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An operator's command. It is answered only after its commit."""
 
@@ -130,7 +145,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     comment: str = ""
 
 
-Input: TypeAlias = Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Command
+Input: TypeAlias = Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Accounting | Command
 
 
 def received(item: Input) -> int:

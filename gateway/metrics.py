@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from gateway.accounting import OWN_MEDIUM
 from gateway.outcomes import Outcomes
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -128,7 +129,7 @@ class Metrics:
         self.duplicate.inc(outcomes.duplicate)
         self.shed.inc(outcomes.shed)
         self.revisions.inc(outcomes.revisions)
-        self.readings.inc(sum([len(line.values) for line in outcomes.lines]))
+        self.readings.inc(sum([len(line.values) for line in outcomes.lines if line.medium != OWN_MEDIUM]))
         for rejected in outcomes.rejections:
             self.rejected.labels(rejected.reason).inc()
         for transition in outcomes.transitions:

@@ -101,6 +101,10 @@ class BrokerSection(Section):
     subscriptions: list[Subscription] = Field(min_length=1, description="What to subscribe to.")
 
 
+_SHORTEST_RETENTION_MS = 3_600_000
+"""What is shorter was meant otherwise."""
+
+
 class HistorySection(Section):
     """One place where readings are kept for query: each is a lane of its own."""
 
@@ -110,6 +114,9 @@ class HistorySection(Section):
     )
     required: bool = Field(
         True, description="A required lane pins the journal until it has everything; another is parked beyond its quota."
+    )
+    retention: Duration | None = Field(
+        None, description="How long raw readings are kept; hourly and daily summaries, indices and alerts stay."
     )
     path: Path | None = Field(None, description="duckdb: the file, relative to data_dir; default history.duckdb.")
     memory_limit: Size = Field(_text("64MB"), description="duckdb: memory it may use.")
@@ -131,9 +138,11 @@ class HistorySection(Section):
     quota: Size = Field(_text("2GB"), description="Not required lanes: how much journal may wait for it before it is parked.")
 
     @model_validator(mode="after")
-    def _needs_url(self) -> HistorySection:
+    def _complete(self) -> HistorySection:
         if self.kind == "influxdb" and not self.url:
             raise ValueError("an influxdb history needs `url`, for example http://localhost:8086")
+        if self.retention is not None and self.retention < _SHORTEST_RETENTION_MS:
+            raise ValueError("`retention` is shorter than 1h: write for example 90d (a bare number is seconds)")
         return self
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.tools import history_servers
 from tests.tools.history_servers import Influxd, VictoriaMetrics
+from tests.tools.influx3_standin import Influx3CoreStandIn
 from tests.tools.influx27_standin import Influx27StandIn
 
 _numbers = itertools.count(1)
@@ -62,8 +63,32 @@ def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victo
     server.kill()
 
 
+@pytest.fixture
+def make_victoria_metrics(tmp_path: Path) -> Iterator[Callable[..., VictoriaMetrics]]:
+    """`make_victoria_metrics(dedup=None, retention="1y")` → one of one's own, started; killed at the end."""
+    if history_servers.VICTORIA_METRICS is None:
+        pytest.fail("VictoriaMetrics is not installed: apt-get install victoria-metrics")
+    made: list[VictoriaMetrics] = []
+
+    def make(**flags: str | None) -> VictoriaMetrics:
+        made.append(VictoriaMetrics(tmp_path / f"victoria-metrics-{len(made)}", **flags))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()
+
+
 @pytest_asyncio.fixture
 async def influx27() -> AsyncIterator[Influx27StandIn]:
     """A stand-in with InfluxDB 2.7.12's recorded answers, and with misbehaviour on demand."""
     async with Influx27StandIn() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def influx3() -> AsyncIterator[Influx3CoreStandIn]:
+    """A stand-in with the answers that InfluxDB 3 Core's source tells; no database is there yet."""
+    async with Influx3CoreStandIn() as server:
         yield server

@@ -42,6 +42,8 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "gateway/commands/replay.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/stations_app.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/series_app.py": ("gateway/commands/test_quality_command.py", "what a command refuses and prints"),
+    "gateway/commands/upkeep_app.py": ("gateway/commands/test_doctor.py", "what two commands print"),
+    "gateway/history/influx_places.py": ("gateway/history/test_influx_upkeep.py", "a place means something on its server only"),
     "gateway/commands/types_app.py": ("gateway/commands/test_types.py", "what a command prints"),
     "gateway/commands/unknown.py": ("e2e/test_registry_way.py", "what a command does"),
     "devices/formats/chirpstack_v4.py": ("devices/formats/test_network_servers.py", "one uplink, whatever network server it came through"),

@@ -27,6 +27,8 @@ from gateway.settings import HistorySection
 if TYPE_CHECKING:
     import httpx
 
+LINES = "text/plain; charset=utf-8"
+JSON = "application/json"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _ERROR_BYTES = 65_536
 _SHOWN = 400
@@ -45,6 +47,8 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     retry_after_s: float | None
+    headers: Mapping[str, str] = {}
+    """Names in lower case."""
 
     @property
     def ok(self) -> bool:
@@ -94,12 +98,13 @@ class InfluxHttp:
         self._closed = False
 
     async def exchange(
-        self, method: str, path: str, params: Mapping[str, str], content: bytes | None = None, *, most_bytes: int = _ERROR_BYTES
-    ) -> Answer:
+        self, method: str, path: str, params: Mapping[str, str], content: bytes | None = None, *,
+        most_bytes: int = _ERROR_BYTES, content_type: str = LINES,
+    ) -> Answer:  # fmt: skip
         """Send one request and read its answer, at most `most_bytes` of it. Raises `Retryable`."""
         headers = {}
         if content is not None:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
+            headers["Content-Type"] = content_type
             if self._gzip and len(content) >= _GZIP_FROM:
                 headers["Content-Encoding"] = "gzip"
                 if len(content) >= _GZIP_IN_THREAD_FROM:
@@ -157,7 +162,7 @@ class InfluxHttp:
                     if response.status_code == 200:
                         raise Retryable(f"{self.where} answered more than {most} bytes to one request")
                     break
-            return Answer(response.status_code, bytes(body), _retry_after_s(response.headers))
+            return Answer(response.status_code, bytes(body), _retry_after_s(response.headers), dict(response.headers))
 
     def raise_unless_about_lines(self, answer: Answer) -> None:
         """Raise `Retryable` for every failure that is not the fault of the lines sent; return for 400, 413, 422."""

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.core import Core
-from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Tick
+from gateway.inputs import Accounting, ClockJump, Command, Config, Input, Link, Message, Tick
 from gateway.outcomes import Outcomes, Transition
 from tests.gateway.test_core_rules import RULES, rule
 from tests.tools.town import BROKER, NOW, air, config, first, plain
@@ -27,7 +27,25 @@ SINGLE: list[dict[str, Any]] = [
 ]
 
 KINDS = st.sampled_from(
-    ["air", "air", "air", "air", "air", "late", "late", "untimed", "flagged", "again", "tick", "down", "up", "jump", "edit", "close"]
+    [
+        "air",
+        "air",
+        "air",
+        "air",
+        "air",
+        "late",
+        "late",
+        "untimed",
+        "flagged",
+        "again",
+        "tick",
+        "down",
+        "up",
+        "jump",
+        "edit",
+        "close",
+        "minute",
+    ]
 )
 STEPS = st.lists(
     st.tuples(KINDS, st.integers(0, 2), st.sampled_from([10.0, 90.0, 120.0, 160.0, 250.0]), st.integers(0, 90_000)), max_size=60
@@ -64,6 +82,8 @@ def script(drawn: Steps, rules: list[dict[str, Any]] = RULES) -> list[Input]:
             item = config(plain(water=0, rules=edited if n else rules), now)
         elif kind == "close":
             item = Command(now, "close", f"late/st-{n}/{now - gap}", "op")
+        elif kind == "minute":
+            item = Accounting(now, "hue-1", (("received", value),), (("city", float(n)),))
         else:
             continue
         inputs.append(item)

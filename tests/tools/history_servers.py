@@ -110,15 +110,18 @@ class Influxd(_Server):
 
 
 class VictoriaMetrics(_Server):
-    """VictoriaMetrics, started as our documentation demands."""
+    """VictoriaMetrics, started as our documentation demands, or with other values of the two flags that matter (None: left out)."""
+
+    def __init__(self, folder: Path, *, dedup: str | None = "1ms", retention: str | None = "100y") -> None:
+        super().__init__(folder)
+        self._given = [("-dedup.minScrapeInterval", dedup), ("-retentionPeriod", retention)]
 
     def command(self) -> list[str]:
         return [
             str(VICTORIA_METRICS),
             f"-storageDataPath={self.folder}/data",
             f"-httpListenAddr=127.0.0.1:{self.port}",
-            "-retentionPeriod=100y",
-            "-dedup.minScrapeInterval=1ms",
+            *(f"{flag}={value}" for flag, value in self._given if value is not None),
             "-memory.allowedBytes=128MB",
             "-loggerLevel=WARN",
         ]

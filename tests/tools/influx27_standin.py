@@ -1,7 +1,10 @@
 """A small HTTP server that gives InfluxDB 2.7.12's answers to writes. It is not InfluxDB.
 
-The answers (status, `code`, text) were recorded from a real 2.7.12, which cannot be installed where these tests
-run; what lands is run against a real one besides. Reading (`/query`) is not imitated: tests look at `points`.
+The answers to writes (status, `code`, text) were recorded from a real 2.7.12, which cannot be installed where these tests
+run; what lands is run against a real one besides. Of reading (`/query`) only two questions are imitated, which setup and doctor ask:
+the fields of all measurements, and the points of one time or the oldest one; tests look at `points`.
+Buckets, organisations, mappings and deletion follow InfluxDB's API reference for 2.7 and the source of its mappings (virtual
+mappings are listed); they were not recorded.
 
     one malformed line           400 invalid                nothing of the batch is stored
     one field type conflict      422 unprocessable entity   partial write, the others are stored
@@ -27,7 +30,9 @@ import struct
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from email.utils import formatdate
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 Fields = dict[str, float | int | str | bool]
@@ -116,9 +121,10 @@ def parse_line(text: str) -> tuple[Key, Fields]:
 class Influx27StandIn:
     """`async with Influx27StandIn() as server:` listens on `server.url` until the block ends."""
 
+    version = "v2.7.12"
+
     def __init__(self, *, token: str = "right-token", bucket: str = "envgw", retention_ms: int | None = None) -> None:
         self.token = token
-        self.bucket = bucket
         self.retention_ms = retention_ms
         self.max_body = 50_000_000
         self.unparsable: bytes | None = None
@@ -132,9 +138,38 @@ class Influx27StandIn:
         self.requests = 0
         self.bodies: list[bytes] = []
         self.encodings: list[str] = []
+        self.clock_ahead_s = 0.0
+        self.org = "city"
+        self.manages = True
+        """Whether the token may look at and make buckets and mappings."""
+        self.reads = True
+        """Whether the token may read."""
+        self.buckets: dict[str, dict[str, Any]] = {}
+        """Id → bucket, as the API shows it."""
+        self.mappings: list[dict[str, Any]] = []
+        """Explicit DBRP mappings. A bucket without one has a virtual one, if `virtual`."""
+        self.virtual = True
+        self.add_bucket(bucket, retention_s=(retention_ms or 0) // 1000)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
+
+    def add_bucket(self, name: str, *, retention_s: int = 0) -> dict[str, Any]:
+        """Make a bucket."""
+        number = f"{len(self.buckets) + 1:016x}"
+        rules = [{"type": "expire", "everySeconds": retention_s, "shardGroupDurationSeconds": 604_800}]
+        self.buckets[number] = {"id": number, "orgID": "0a0a0a0a0a0a0a0a", "type": "user", "name": name, "retentionRules": rules}
+        return self.buckets[number]
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket that is there from the start."""
+        name: str = next(iter(self.buckets.values()))["name"]
+        return name
+
+    @bucket.setter
+    def bucket(self, name: str) -> None:
+        next(iter(self.buckets.values()))["name"] = name
 
     @property
     def port(self) -> int:
@@ -146,7 +181,7 @@ class Influx27StandIn:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def __aenter__(self) -> Influx27StandIn:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
         return self
 
@@ -213,10 +248,16 @@ class Influx27StandIn:
             answer = Status(200, "", "", {}), b'{"name":"influxdb","message":"ready for queries and writes","status":"pass"}'
         elif isinstance(misbehave, Status):
             answer = misbehave, None
+        elif parts.path == "/ping":
+            answer = self._ping(headers)
         elif write:
             answer = self._write(params, headers, body), None
+        elif headers.get("authorization") != f"Token {self.token}":
+            answer = Status(401, "unauthorized", "unauthorized access"), None
+        elif parts.path == "/query":
+            answer = self._query(method, params)
         else:
-            answer = Status(501, "not implemented", "reading is not part of this stand-in"), None
+            answer = self._manage(method, parts.path, params, json.loads(body) if body else {})
         self._respond(writer, *answer)
         await writer.drain()
         return True
@@ -224,7 +265,7 @@ class Influx27StandIn:
     def _write(self, params: dict[str, str], headers: dict[str, str], body: bytes) -> Status:
         if headers.get("authorization") != f"Token {self.token}":
             return Status(401, "unauthorized", "unauthorized access")
-        if params.get("bucket", params.get("db")) != self.bucket:
+        if not any(bucket["name"] == params.get("bucket", params.get("db")) for bucket in self.buckets.values()):
             return Status(404, "not found", f'bucket "{params.get("bucket", params.get("db"))}" not found')
         if params.get("precision", "ns") != "ms":
             return Status(400, "invalid", "this stand-in takes precision=ms only")
@@ -275,14 +316,91 @@ class Influx27StandIn:
             return Status(422, "unprocessable entity", f"{partial}dropped {outside} points outside retention policy dropped={outside}")
         return Status(204, "", "")
 
+    def _ping(self, headers: dict[str, str]) -> tuple[Status, bytes | None]:
+        return Status(204, "", "", {"Date": formatdate(time.time() + self.clock_ahead_s, usegmt=True)}), None
+
+    def _query(self, method: str, params: dict[str, str]) -> tuple[Status, bytes | None]:
+        """InfluxQL: `SHOW FIELD KEYS`, `SELECT … WHERE time = <n>ms`, `SELECT * … ORDER BY time LIMIT 1`."""
+        mapped = {item["database"] for item in self._all_mappings() if item["default"]}
+        if not self.reads or params.get("db") not in mapped:
+            return _results({"error": f"database not found: {params.get('db')}"})
+        question = params["q"]
+        if question == "SHOW FIELD KEYS":
+            fields: dict[str, set[str]] = {}
+            for (measurement, _, _), found in self.points.items():
+                fields.setdefault(measurement, set()).update(found)
+            shown = [{"name": m, "columns": ["fieldKey", "fieldType"], "values": [[f, "float"] for f in sorted(fields[m])]} for m in fields]
+            return _results({"series": shown} if shown else {})
+        at = re.fullmatch(r'SELECT "(\w+)" FROM "(\w+)" WHERE time = (-?\d+)ms', question)
+        oldest = re.fullmatch(r'SELECT \* FROM "(\w+)" ORDER BY time LIMIT 1', question)
+        rows: list[list[Any]] = []
+        if at:
+            rows = [[n, found[at[1]]] for (m, _, n), found in self.points.items() if m == at[2] and n == int(at[3]) and at[1] in found]
+        elif oldest:
+            rows = [[min(times), None]] if (times := [n for m, _, n in self.points if m == oldest[1]]) else []
+        else:
+            return Status(501, "not implemented", f"this question is not part of this stand-in: {question}"), None
+        return _results({"series": [{"name": (at or oldest)[1], "columns": ["time", "value"], "values": rows}]} if rows else {})
+
+    def _all_mappings(self) -> list[dict[str, Any]]:
+        explicit = {item["bucketID"] for item in self.mappings}
+        virtual = [
+            {"id": bucket["id"], "orgID": bucket["orgID"], "bucketID": bucket["id"], "database": bucket["name"],
+             "retention_policy": "autogen", "default": True, "virtual": True}
+            for bucket in self.buckets.values()
+            if self.virtual and bucket["id"] not in explicit
+        ]  # fmt: skip
+        return self.mappings + virtual
+
+    def _manage(self, method: str, path: str, params: dict[str, str], body: dict[str, Any]) -> tuple[Status, bytes | None]:
+        if path == "/api/v2/delete" and method == "POST":
+            return self._delete(params, body), None
+        if not self.manages:
+            return Status(401, "unauthorized", "unauthorized access"), None
+        if params.get("org", self.org) != self.org:
+            return Status(404, "not found", f'organization name "{params["org"]}" not found'), None
+        if path == "/api/v2/orgs":
+            return _json(200, {"orgs": [{"id": "0a0a0a0a0a0a0a0a", "name": self.org}]})
+        if path == "/api/v2/buckets" and method == "GET":
+            found = [bucket for bucket in self.buckets.values() if bucket["name"] == params["name"]]
+            if not found:
+                return Status(404, "not found", f'bucket "{params["name"]}" not found'), None
+            return _json(200, {"buckets": found})
+        if path == "/api/v2/buckets":
+            return _json(201, self.add_bucket(body["name"]))
+        if path == "/api/v2/dbrps" and method == "GET":
+            return _json(200, {"content": [item for item in self._all_mappings() if item["database"] == params["db"]]})
+        if path == "/api/v2/dbrps":
+            self.mappings.append({"id": f"{len(self.mappings) + 256:016x}", **body})
+            return _json(201, self.mappings[-1])
+        return Status(404, "not found", "path not found"), None
+
+    def _delete(self, params: dict[str, str], body: dict[str, str]) -> Status:
+        if params.get("bucket") not in {bucket["name"] for bucket in self.buckets.values()}:
+            return Status(404, "not found", f'bucket "{params.get("bucket")}" not found')
+        measurement = re.fullmatch(r'_measurement="(\w+)"', body["predicate"])
+        if measurement is None:
+            return Status(400, "invalid", f"invalid request; error parsing request json: {body['predicate']}")
+        start, stop = (datetime.fromisoformat(body[end]).timestamp() * 1000 for end in ("start", "stop"))
+        self.points = {key: found for key, found in self.points.items() if key[0] != measurement[1] or not start <= key[2] <= stop}
+        return Status(204, "", "")
+
     def _respond(self, writer: asyncio.StreamWriter, status: Status, body: bytes | None) -> None:
         if body is None:
             body = b"" if status.status == 204 else json.dumps({"code": status.code, "message": status.message}).encode()
-        lines = [f"HTTP/1.1 {status.status} Whatever", "X-Influxdb-Build: OSS", "X-Influxdb-Version: v2.7.12"]
+        lines = [f"HTTP/1.1 {status.status} Whatever", "X-Influxdb-Build: OSS", f"X-Influxdb-Version: {self.version}"]
         if status.status != 204:
             lines += ["Content-Type: application/json; charset=utf-8", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in status.headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+
+def _json(status: int, document: Any) -> tuple[Status, bytes]:
+    return Status(status, "", ""), json.dumps(document).encode()
+
+
+def _results(result: dict[str, Any]) -> tuple[Status, bytes]:
+    return _json(200, {"results": [{"statement_id": 0, **result}]})
 
 
 def _type_name(kind: type) -> str:

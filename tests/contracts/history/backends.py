@@ -10,8 +10,10 @@ from typing import NamedTuple, cast
 from devices.reading import Line
 from gateway.history.base import History, StoredReading
 from gateway.history.factory import make_history
+from gateway.history.upkeep import Upkeep, make_upkeep
 from gateway.settings import HistorySection
 from tests.tools.history_servers import Influxd, VictoriaMetrics
+from tests.tools.influx3_standin import Influx3CoreStandIn
 from tests.tools.influx27_standin import Influx27StandIn
 
 ALWAYS_MS = 2**50
@@ -45,11 +47,20 @@ class Backend(ABC):
     name: str
     answers = True
     """Whether `query` works."""
+    deletes = False
+    """Whether `InfluxUpkeep.forget` deletes old readings there."""
     section: HistorySection
     data_dir: Path = Path()
 
     def history(self) -> History:
         return make_history(self.section, self.data_dir)
+
+    def upkeep(self, **more: object) -> Upkeep:
+        """Whoever looks after it, with more settings."""
+        return make_upkeep(HistorySection.model_validate(self.section.model_dump(exclude_unset=True) | more), self.data_dir)
+
+    def remove(self) -> None:  # noqa: B027  (most begin with nothing)
+        """Take its place away, so that there is nothing."""
 
     async def settle(self) -> None:  # noqa: B027  (most have nothing to settle)
         """Between a point and its revision: what a second of time does to a server that gathers before it stores."""
@@ -72,10 +83,14 @@ class DuckDB(Backend):
 
 class InfluxDB16(Backend):
     name = "influxdb-1.6"
+    deletes = True
 
     def __init__(self, server: Influxd, database: str) -> None:
         self.server, self.database = server, database
         self.section = HistorySection(name="contract", kind="influxdb", api="v1", url=server.url, bucket=database)
+
+    def remove(self) -> None:
+        self.server.query(f'DROP DATABASE "{self.database}"')
 
     async def stored(self, history: History) -> Stored:
         stored: Stored = {}
@@ -95,10 +110,16 @@ class InfluxDB16(Backend):
 class InfluxDB27StandIn(Backend):
     name = "influxdb-2.7-stand-in"
     answers = False
+    deletes = True
 
     def __init__(self, server: Influx27StandIn) -> None:
         self.server = server
-        self.section = HistorySection(name="contract", kind="influxdb", url=server.url, token=server.token, org="city")
+        self.section = HistorySection.model_validate(
+            {"name": "contract", "kind": "influxdb", "url": server.url, "token": server.token, "org": "city"}
+        )
+
+    def remove(self) -> None:
+        self.server.buckets.clear()
 
     async def stored(self, history: History) -> Stored:
         stored: Stored = {}
@@ -114,6 +135,14 @@ class InfluxDB27StandIn(Backend):
                     area = "" if tags["area"] == "-" else tags["area"]
                     stored[Key(tags["station"], tags["device"], area, medium, parameter, time_ms)] = (value, flag)
         return stored
+
+
+class InfluxDB3CoreStandIn(InfluxDB27StandIn):
+    name = "influxdb-3-core-stand-in"
+    deletes = False
+
+    def __init__(self, server: Influx3CoreStandIn) -> None:
+        super().__init__(server)
 
 
 class VictoriaMetricsWriteOnly(Backend):

@@ -10,10 +10,17 @@ import pytest
 import pytest_asyncio
 
 from gateway.history.base import History
-from tests.contracts.history.backends import Backend, DuckDB, InfluxDB16, InfluxDB27StandIn, VictoriaMetricsWriteOnly
+from tests.contracts.history.backends import (
+    Backend,
+    DuckDB,
+    InfluxDB3CoreStandIn,
+    InfluxDB16,
+    InfluxDB27StandIn,
+    VictoriaMetricsWriteOnly,
+)
 
 SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("influxdb-1.6", "victoria-metrics-v2", "victoria-metrics-v1")]
-ALL = ["duckdb", "influxdb-2.7-stand-in", *SERVERS]
+ALL = ["duckdb", "influxdb-2.7-stand-in", "influxdb-3-core-stand-in", *SERVERS]
 ANSWERING = ["duckdb", *SERVERS[:1]]
 _numbers = itertools.count(1)
 
@@ -31,6 +38,8 @@ def _make(name: str, request: pytest.FixtureRequest, station: str) -> Backend:
         return InfluxDB16(*request.getfixturevalue("influx_database"))
     if name == "influxdb-2.7-stand-in":
         return InfluxDB27StandIn(request.getfixturevalue("influx27"))
+    if name == "influxdb-3-core-stand-in":
+        return InfluxDB3CoreStandIn(request.getfixturevalue("influx3"))
     return VictoriaMetricsWriteOnly(request.getfixturevalue("victoria_metrics"), name[-2:], station)
 
 
@@ -42,6 +51,12 @@ def backend(request: pytest.FixtureRequest, station: str) -> Backend:
 @pytest.fixture(params=ANSWERING)
 def answering(request: pytest.FixtureRequest, station: str) -> Backend:
     """Only those whose `query` works."""
+    return _make(request.param, request, station)
+
+
+@pytest.fixture(params=ALL[1:])
+def influx(request: pytest.FixtureRequest, station: str) -> Backend:
+    """Only those behind HTTP."""
     return _make(request.param, request, station)
 
 

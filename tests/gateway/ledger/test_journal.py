@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inputs import ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick
+from gateway.inputs import Accounting, ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick
 from gateway.ledger import LedgerDamaged, LedgerError, LedgerReader
 from gateway.outcomes import Outcomes
 from tests.gateway.ledger.building import HOUR, T0, fill, ledger, message, stored
@@ -31,6 +31,7 @@ INPUTS: st.SearchStrategy[Input] = st.one_of(
     st.builds(ClockJump, TIMES, st.integers(-(2**40), 2**40)),
     st.builds(Shed, TIMES, NAMES, st.integers(1, 9999)),
     st.builds(Replayed, TIMES, st.integers(1, 2**40), NAMES, NAMES, MESSAGES),
+    st.builds(Accounting, TIMES, NAMES, st.lists(st.tuples(NAMES, st.floats(0, 1e12)), max_size=3).map(tuple)),
     st.builds(Command, TIMES, st.sampled_from(["acknowledge", "close"]), NAMES, NAMES, NAMES),
 )
 
