@@ -22,7 +22,7 @@ from rules.columns import Numbers, numbers
 from rules.transitions import RuleState
 from rules.windows import WindowState
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class SilenceClock(msgspec.Struct, array_like=True):
