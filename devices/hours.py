@@ -8,7 +8,7 @@ An hour is `(start, end]`; hour number h ends at `(h + 1) * 3,600,000 ms + phase
 zone (0 for whole-hour zones). Only readings flagged 1 or 2 count (invariant 7). A mean is there from 75 % of the readings
 due (domain.md 1.4: 45 minutes of an hour). Directions are averaged as vectors, amounts (rain) are summed.
 
-The newest reading of an hour is kept aside, `pending` in the open hour and in `asides` once it is closed, because the next
+The newest usable reading of an hour is kept aside, `pending` in the open hour and in `asides` once it is closed, because the next
 reading may make it a spike, and its sender may correct it: then it leaves the hour with its sum and its extremes. Any other value
 that leaves takes its sum with it, but the extremes stay as bounds (no test of ours does that: `devices.qc.judge` goes back to
 the newest good reading only). A correction of an older reading is not counted again: what it replaces is not known any more.
@@ -39,6 +39,7 @@ NEVER = -(1 << 62)
 _HOUR = struct.Struct("<qIIddddB")
 _ASIDE = struct.Struct("<iId")
 """Hour, ms since its start, value."""
+_SOMEWHEN = (1 << 32) - 1
 _SEVERITY = (0, 1, 2, 4, 5, 0, 0, 0, 0, 3)
 """By flag: good < not evaluated < missing < suspect < fail."""
 
@@ -89,7 +90,7 @@ class HourState(msgspec.Struct, array_like=True, gc=False):
     last: int = NEVER
     """Event time of the newest reading of the open hour."""
     pending: float = nan
-    """That reading, while it is usable and not counted yet."""
+    """The newest usable reading, which is not counted yet."""
     count: int = 0
     """Usable readings that are counted."""
     bad: int = 0
@@ -106,9 +107,11 @@ class HourState(msgspec.Struct, array_like=True, gc=False):
     newest: int = NEVER
     """The hour of the ring's last mean."""
     asides: bytes = b""
-    """The newest reading of each closed hour, if it is usable."""
+    """The newest usable reading of each closed hour."""
     day: bytes = b""
     """The day so far, without the hours that are still in `closed` (`devices.days`)."""
+    bad_ms: int = NEVER
+    """Event time of the newest reading that was not usable when it came: if it is `last`, `pending` is of an earlier one."""
 
 
 def due(interval_ms: int) -> int:
@@ -158,7 +161,7 @@ def _add_slowly(
 ) -> int | None:
     hour = hour_of(time_ms, phase_ms)
     if corrects and ((state.end >= 0 and hour == state.hour) or _closed(state, hour) is not None):
-        return _correct(state, hour, time_ms, value, flag, phase_ms)
+        return _correct(state, hour, time_ms, value, flag, kind, phase_ms)
     if hour > state.hour and hour >= first_open:
         close(state, hour - 1, kind)
         _open(state, hour, phase_ms)
@@ -168,8 +171,7 @@ def _add_slowly(
         if not usable or value is None:
             state.bad += 1
             if time_ms > state.last:
-                _count_pending(state, kind)
-                state.last = time_ms
+                state.last = state.bad_ms = time_ms
         elif time_ms > state.last:
             _count_pending(state, kind)
             state.pending, state.last = value, time_ms
@@ -193,14 +195,20 @@ def amend(state: HourState, time_ms: int, value: float, was: int, now: int, kind
     if hour == state.hour and state.end >= 0:
         state.worst = worse(state.worst, now)
         if now <= 2:
-            _count(state, value, kind)
             state.bad -= 1
-        else:
-            state.bad += 1
-            if time_ms == state.last and state.pending == value:
-                state.pending = nan
+            if time_ms == state.last:
+                _count_pending(state, kind)
+                state.pending, state.bad_ms = value, NEVER
             else:
-                _uncount(state, value, kind)
+                _count(state, value, kind)
+            return None
+        state.bad += 1
+        if time_ms == state.last:
+            state.bad_ms = time_ms
+        if state.pending == value:
+            state.pending = nan
+        else:
+            _uncount(state, value, kind)
         return None
     found = _closed(state, hour)
     if found is None:
@@ -219,14 +227,18 @@ def amend(state: HourState, time_ms: int, value: float, was: int, now: int, kind
     return hour
 
 
-def _correct(state: HourState, hour: int, time_ms: int, value: float | None, flag: int, phase_ms: int) -> int | None:
+def _correct(state: HourState, hour: int, time_ms: int, value: float | None, flag: int, kind: Kind, phase_ms: int) -> int | None:
     """The reading of this instant has another value: exact for the newest one of an hour, which is aside."""
     usable = flag <= 2 and value is not None
     if state.end >= 0 and hour == state.hour:
         state.worst = worse(state.worst, flag)
-        if time_ms == state.last:
-            state.bad += (not usable) - isnan(state.pending)
-            state.pending = value if usable and value is not None else nan
+        if time_ms != state.last:
+            return None
+        if state.bad_ms == time_ms:
+            _count_pending(state, kind)
+            state.bad -= 1
+        state.pending, state.bad_ms = (value, NEVER) if usable and value is not None else (nan, time_ms)
+        state.bad += not usable
         return None
     aside, found = _aside(state, hour), _closed(state, hour)
     since_ms = time_ms - (hour_end(hour, phase_ms) - HOUR_MS)
@@ -246,7 +258,8 @@ def close(state: HourState, upto: int, kind: Kind) -> bool:
     seen = state.count + state.bad
     if state.pending == state.pending:
         seen += 1
-        state.asides = (state.asides + _ASIDE.pack(state.hour, state.last - state.start, state.pending))[-CLOSED_HOURS * _ASIDE.size :]
+        since_ms = _SOMEWHEN if state.bad_ms == state.last else state.last - state.start
+        state.asides = (state.asides + _ASIDE.pack(state.hour, since_ms, state.pending))[-CLOSED_HOURS * _ASIDE.size :]
         state.pending = nan
     packed = _HOUR.pack(state.hour, state.count, seen, state.total, state.other, state.low, state.high, state.worst)
     state.closed = (state.closed + packed)[-CLOSED_HOURS * _HOUR.size :]

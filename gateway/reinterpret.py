@@ -165,6 +165,8 @@ class _Work:
             self._after.step([item])
         elif isinstance(item, Reinterpreted):
             for line in item.lines:
+                if _is_derived(line):
+                    continue  # what summaries are follows from the readings
                 if self._in_range(line) and (item.station == self._station or _key(line) in self._held):
                     self._at(line)[0].update(_values(line))
 

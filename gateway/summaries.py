@@ -123,13 +123,14 @@ def mark_final(place: Station, parts: Parts, hour: int, calendar: Calendar, medi
     """Nothing will revise this hour any more. What it holds was written when it last changed: only the mark is new."""
     mark: tuple[tuple[str, str | float], ...] = (("final", 1.0),)
     start, day = calendar.start(hour), calendar.day(hour)
-    area, measured = place.area_at(start), False
+    area = place.area_at(start)
     lines: list[Line] = []
+    measured: set[str] = set()
     for entry, series in parts:
-        media = {medium_of(parameter) for parameter, one in series.items() if hourly.closed_hour(one.hours, hour) is not None}
-        measured = measured or bool(media)
-        lines.extend(Line(f"{of}_1h", place.id, entry.id, area, start, (), mark) for of in sorted(media))
-    if measured:
+        here = {parameter for parameter, one in series.items() if hourly.closed_hour(one.hours, hour) is not None}
+        lines.extend(Line(f"{of}_1h", place.id, entry.id, area, start, (), mark) for of in sorted(set(map(medium_of, here))))
+        measured |= here
+    if measured and (_of_air(parts) or _means_of_water(parts, hour, measured, medium_of)):
         lines.append(Line("index", place.id, place.id, area, start, (), mark))
     if hour == day.last:
         start = calendar.start(day.first)
@@ -190,7 +191,7 @@ def _write_indices(
     derived = loader.derived_table()
     notes: Notes = []
     values = found.values
-    of_air = sorted({parameter for _, series in parts for parameter in series if derived.of(parameter, "hour")})
+    of_air = _of_air(parts)
     if of_air:
         rings = {parameter: _together(parts, parameter, hour) for parameter in of_air}
         if measured:
@@ -208,13 +209,21 @@ def _write_indices(
             _say(whole.us_aqi, "us_aqi_day", daily, said)
             _index_line(found.lines, place, calendar.start(day.first), daily, said, final=None)
             values |= daily
-    elif any(medium_of(parameter) == "water" for parameter in measured) and (means := _means(parts, hour)):
+    elif means := _means_of_water(parts, hour, measured, medium_of):
         _say(water(means), "vn_wqi", values, notes)
         _index_line(found.lines, place, calendar.start(hour), values, notes, final=final)
 
 
-def _means(parts: Parts, hour: int) -> dict[str, float]:
-    """The hour's mean of each parameter that has one: of several devices the mean of theirs."""
+def _of_air(parts: Parts) -> list[str]:
+    """Parameters of which something is derived."""
+    derived = loader.derived_table()
+    return sorted({parameter for _, series in parts for parameter in series if derived.of(parameter, "hour")})
+
+
+def _means_of_water(parts: Parts, hour: int, measured: set[str], medium_of: Callable[[str], str]) -> dict[str, float]:
+    """Where water is measured, the hour's mean of each parameter that has one: of several devices the mean of theirs."""
+    if not any(medium_of(parameter) == "water" for parameter in measured):
+        return {}
     found: dict[str, list[float]] = {}
     for _, series in parts:
         for parameter, one in series.items():

@@ -118,6 +118,11 @@ class Summing:
         names = self._core.interpreter.registry.devices_at(station.id)
         return all(silence.clock_of(devices[name].source).paused_since is None for name in names if devices[name].spoke)
 
+    def settled(self, station: str, now_ms: int) -> int:
+        """The first hour of this station that is still revised here; those before it belong to whoever makes them again."""
+        first = self._core.stations[station].first_hour
+        return (hourly.hour_of(now_ms, self.phase_ms) if first == _NEVER else first) - _LOOK_BACK
+
     # ------------------------------------------------------------------ what
 
     def _begin(self, station: StationState, hour: int) -> None:

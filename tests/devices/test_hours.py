@@ -234,3 +234,59 @@ def test_A1_an_hour_in_which_the_clock_was_stepped_closes_with_all_its_readings(
     found = closed_hour(state, 480_000)
     assert found is not None
     assert (found.used, found.seen, found.total) == (3, 3, 30.0)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["next", "next", "next", "amend", "correct", "late"]), st.integers(-50, 50), st.sampled_from([1, 1, 2, 3, 4, 9])
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS, st.booleans())
+def test_what_takes_out_the_newest_usable_reading_or_corrects_the_newest_leaves_nothing_of_it(
+    steps: list[tuple[str, int, int]], closed: bool
+) -> None:
+    state, known = HourState(), {}
+    newest = T0 + 30 * 60_000
+    for number, (what, level, flag) in enumerate(steps):
+        value = None if flag == 9 else float(level)
+        if what == "next":
+            newest += 1_000
+            known[newest] = value, flag
+            add(state, newest, value, flag, "mean")
+        elif what == "late" and known:
+            known[T0 + 1 + number] = value, flag
+            add(state, T0 + 1 + number, value, flag, "mean")
+        elif what == "correct" and newest in known:
+            known[newest] = value, flag
+            add(state, newest, value, flag, "mean", corrects=True)
+        elif what == "amend":
+            usable = [at for at, (_, its) in known.items() if its <= 2 and at > T0 + 30 * 60_000]
+            # What is aside may have been counted by a correction: `devices.qc.judge` never takes that one out.
+            if usable and max(usable) == newest and (spike := known[newest][0]) is not None:
+                amend(state, newest, spike, known[newest][1], 3, "mean")
+                known[newest] = spike, 3
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=HourState)
+    if closed:
+        close(state, 480_000, "mean")
+    found = closed_hour(state, 480_000) if closed else open_hour(state, "mean")
+    if not known:
+        assert found is None
+        return
+    assert found is not None
+    values = [value for value, flag in known.values() if flag <= 2 and value is not None]
+    assert (found.used, found.seen, found.total) == (len(values), len(known), sum(values))
+    if values:
+        assert (found.low, found.high) == (min(values), max(values))
+
+
+def test_D4_a_spike_before_a_doubted_reading_leaves_no_trace_either() -> None:
+    state = HourState()
+    for minute, value, flag in ((0, 10.0, 1), (1, 900.0, 1), (2, 11.0, 3)):
+        add(state, T0 + 1 + minute * 60_000, value, flag, "mean")
+    amend(state, T0 + 60_001, 900.0, 1, 3, "mean")
+    hour = open_hour(state, "mean")
+    assert hour is not None
+    assert (hour.used, hour.seen, hour.total, hour.high) == (1, 3, 10.0, 10.0)
