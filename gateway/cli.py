@@ -22,6 +22,7 @@ from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
 from gateway.commands import series_app
+from gateway.commands.rebuild import history_rebuild
 from gateway.commands.rules_app import rules_app
 from gateway.commands.stations_app import stations_app
 from gateway.commands.types_app import types_app
@@ -448,6 +449,9 @@ def history_rejected(
             _print_json(row)
         else:
             print(f"{row['time']}  {row['lane']:<12} {row['station']:<18} {row['reason']}")
+
+
+history_app.command("rebuild")(history_rebuild)
 
 
 # ---------------------------------------------------------------- keeping

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from statistics import median
 from typing import NamedTuple
 
 from devices import days
@@ -139,7 +138,7 @@ class Rebuilding:
         if known is not None:
             return known
         gaps = [gap for one in series.values() for gap in one.made.gaps]
-        interval_ms = round(median(gaps)) if gaps else HOUR_MS
+        interval_ms = sorted(gaps)[len(gaps) // 2] if gaps else HOUR_MS
         return Device(id=name, type="", placements=(), topics=(), broker=None, interval_ms=interval_ms, delay_ms=0, matchers=())
 
     @property
