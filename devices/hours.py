@@ -8,8 +8,12 @@ An hour is `(start, end]`; hour number h ends at `(h + 1) * 3,600,000 ms + phase
 zone (0 for whole-hour zones). Only readings flagged 1 or 2 count (invariant 7). A mean is there from 75 % of the readings
 due (domain.md 1.4: 45 minutes of an hour). Directions are averaged as vectors, amounts (rain) are summed.
 
-The newest reading is kept aside (`pending`) until the next one comes or the hour closes, because only then is its spike
-verdict known: so an hour's extremes never have to forget a value that was a spike. State is a few packed bytes a series.
+The newest usable reading of an hour is kept aside, `pending` in the open hour and in `asides` once it is closed, because the next
+reading may make it a spike, and its sender may correct it: then it leaves the hour with its sum and its extremes. Any other value
+that leaves takes its sum with it, but the extremes stay as bounds (no test of ours does that: `devices.qc.judge` goes back to
+the newest good reading only). A correction of an older reading is not counted again: what it replaces is not known any more.
+
+State is a few packed bytes a series. What `devices.days` has put into its day leaves the closed hours.
 """
 
 from __future__ import annotations
@@ -23,18 +27,19 @@ import msgspec
 HOUR_MS = 3_600_000
 LATE_HOURS = 7
 """Closed hours that readings may still revise: the lateness of 6 h (semantics C4), and the hour it begins in."""
-RING_HOURS = 48
-"""Hourly means kept: a day, the 7 hours before it that its first 8-hour mean needs, and the lateness."""
+CLOSED_HOURS = LATE_HOURS + 3
+"""Closed hours that are kept where nobody makes days of them."""
 COMPLETE = 0.75
 """Part of the due readings from which a mean counts (domain.md 1.4)."""
 
 Kind: TypeAlias = Literal["mean", "sum", "circular"]
 
-_NEVER = -(1 << 62)
+NEVER = -(1 << 62)
+"""No hour, no time."""
 _HOUR = struct.Struct("<qIIddddB")
-_MEAN = struct.Struct("<d")
-_NOTHING = _MEAN.pack(nan)
-_RING = struct.Struct(f"<{RING_HOURS}d")
+_ASIDE = struct.Struct("<iId")
+"""Hour, ms since its start, value."""
+_SOMEWHEN = (1 << 32) - 1
 _SEVERITY = (0, 1, 2, 4, 5, 0, 0, 0, 0, 3)
 """By flag: good < not evaluated < missing < suspect < fail."""
 
@@ -77,15 +82,15 @@ class Hour(NamedTuple):
 class HourState(msgspec.Struct, array_like=True, gc=False):
     """One parameter of one device."""
 
-    hour: int = _NEVER
+    hour: int = NEVER
     """The open hour."""
     start: int = 0
     end: int = -1
     """Its bounds, ms."""
-    last: int = _NEVER
+    last: int = NEVER
     """Event time of the newest reading of the open hour."""
     pending: float = nan
-    """That reading, while it is usable and not counted yet."""
+    """The newest usable reading, which is not counted yet."""
     count: int = 0
     """Usable readings that are counted."""
     bad: int = 0
@@ -96,11 +101,17 @@ class HourState(msgspec.Struct, array_like=True, gc=False):
     high: float = -inf
     worst: int = 1
     closed: bytes = b""
-    """The last closed hours, oldest first, each packed as an `Hour`."""
+    """The last closed hours, oldest first, each packed as an `Hour`, without what is aside of it."""
     ring: bytes = b""
-    """Means of the last `RING_HOURS` hours (only of series that keep them), newest last; NaN where there is none."""
-    newest: int = _NEVER
+    """Means of the last hours (`devices.ring`)."""
+    newest: int = NEVER
     """The hour of the ring's last mean."""
+    asides: bytes = b""
+    """The newest usable reading of each closed hour."""
+    day: bytes = b""
+    """The day so far, without the hours that are still in `closed` (`devices.days`)."""
+    bad_ms: int = NEVER
+    """Event time of the newest reading that was not usable when it came: if it is `last`, `pending` is of an earlier one."""
 
 
 def due(interval_ms: int) -> int:
@@ -119,12 +130,14 @@ def hour_end(hour: int, phase_ms: int = 0) -> int:
 
 
 def add(
-    state: HourState, time_ms: int, value: float | None, flag: int, kind: Kind, phase_ms: int = 0, first_open: int = _NEVER
-) -> int | None:
+    state: HourState, time_ms: int, value: float | None, flag: int, kind: Kind, phase_ms: int = 0, first_open: int = NEVER,
+    *, corrects: bool = False,
+) -> int | None:  # fmt: skip
     """One reading. Returns the hour that it revised, if it belongs to a closed one; None for the open hour.
 
     `first_open` is the first hour that is not over for the station: earlier ones are closed, even if this series had nothing
-    in them. A reading of a later hour closes the open one. One that is older than the hours kept is left out.
+    in them. A reading of a later hour closes the open one. One that is older than the hours kept is left out. `corrects`: the
+    reading was there already, with another value.
     """
     if state.last < time_ms <= state.end and flag <= 2 and kind != "circular":
         pending = state.pending
@@ -140,22 +153,25 @@ def add(
         if flag == 2 and state.worst < 2:
             state.worst = 2
         return None
-    return _add_slowly(state, time_ms, value, flag, kind, phase_ms, first_open)
+    return _add_slowly(state, time_ms, value, flag, kind, phase_ms, first_open, corrects)
 
 
-def _add_slowly(state: HourState, time_ms: int, value: float | None, flag: int, kind: Kind, phase_ms: int, first_open: int) -> int | None:
+def _add_slowly(
+    state: HourState, time_ms: int, value: float | None, flag: int, kind: Kind, phase_ms: int, first_open: int, corrects: bool
+) -> int | None:
     hour = hour_of(time_ms, phase_ms)
+    if corrects and ((state.end >= 0 and hour == state.hour) or _closed(state, hour) is not None):
+        return _correct(state, hour, time_ms, value, flag, kind, phase_ms)
     if hour > state.hour and hour >= first_open:
         close(state, hour - 1, kind)
         _open(state, hour, phase_ms)
     usable = flag <= 2 and value is not None
     if hour == state.hour and state.end >= 0:
-        state.worst = _worse(state.worst, flag)
+        state.worst = worse(state.worst, flag)
         if not usable or value is None:
             state.bad += 1
             if time_ms > state.last:
-                _count_pending(state, kind)
-                state.last = time_ms
+                state.last = state.bad_ms = time_ms
         elif time_ms > state.last:
             _count_pending(state, kind)
             state.pending, state.last = value, time_ms
@@ -166,41 +182,70 @@ def _add_slowly(state: HourState, time_ms: int, value: float | None, flag: int, 
     if found is None:
         return None
     position, old = found
-    new = old._replace(seen=old.seen + 1, worst=_worse(old.worst, flag))
+    new = old._replace(seen=old.seen + 1, worst=worse(old.worst, flag))
     _rewrite(state, position, _counted(new, value, kind) if usable and value is not None else new)
     return hour
 
 
 def amend(state: HourState, time_ms: int, value: float, was: int, now: int, kind: Kind, phase_ms: int = 0) -> int | None:
-    """A reading that was added with flag `was` has flag `now`. Returns the closed hour that this revised, if any.
-
-    Taking a value out of a closed hour leaves its extremes as they are: they may be those of the value.
-    """
+    """A reading that was added with flag `was` has flag `now`. Returns the closed hour that this revised, if any."""
     if (was <= 2) == (now <= 2):
         return None
     hour = hour_of(time_ms, phase_ms)
     if hour == state.hour and state.end >= 0:
-        state.worst = _worse(state.worst, now)
+        state.worst = worse(state.worst, now)
         if now <= 2:
-            _count(state, value, kind)
             state.bad -= 1
-        else:
-            state.bad += 1
-            if time_ms == state.last and state.pending == value:
-                state.pending = nan
+            if time_ms == state.last:
+                _count_pending(state, kind)
+                state.pending, state.bad_ms = value, NEVER
             else:
-                _uncount(state, value, kind)
+                _count(state, value, kind)
+            return None
+        state.bad += 1
+        if time_ms == state.last:
+            state.bad_ms = time_ms
+        if state.pending == value:
+            state.pending = nan
+        else:
+            _uncount(state, value, kind)
         return None
     found = _closed(state, hour)
     if found is None:
         return None
     position, old = found
+    new = old._replace(worst=worse(old.worst, now))
+    aside = _aside(state, hour)
     if now <= 2:
-        _rewrite(state, position, _counted(old, value, kind))
+        new = _counted(new, value, kind)
+    elif aside is not None and aside[2] == value:
+        _put_aside(state, hour, None)
     else:
         parts = _parts(value, kind)
-        new = old._replace(used=old.used - 1, total=old.total - parts[0], other=old.other - parts[1], worst=_worse(old.worst, now))
-        _rewrite(state, position, new)
+        new = new._replace(used=old.used - 1, total=old.total - parts[0], other=old.other - parts[1])
+    _rewrite(state, position, new)
+    return hour
+
+
+def _correct(state: HourState, hour: int, time_ms: int, value: float | None, flag: int, kind: Kind, phase_ms: int) -> int | None:
+    """The reading of this instant has another value: exact for the newest one of an hour, which is aside."""
+    usable = flag <= 2 and value is not None
+    if state.end >= 0 and hour == state.hour:
+        state.worst = worse(state.worst, flag)
+        if time_ms != state.last:
+            return None
+        if state.bad_ms == time_ms:
+            _count_pending(state, kind)
+            state.bad -= 1
+        state.pending, state.bad_ms = (value, NEVER) if usable and value is not None else (nan, time_ms)
+        state.bad += not usable
+        return None
+    aside, found = _aside(state, hour), _closed(state, hour)
+    since_ms = time_ms - (hour_end(hour, phase_ms) - HOUR_MS)
+    if found is None or aside is None or aside[1] != since_ms:
+        return None
+    _put_aside(state, hour, _ASIDE.pack(hour, since_ms, value) if usable else None)
+    _rewrite(state, found[0], found[1]._replace(worst=worse(found[1].worst, flag)))
     return hour
 
 
@@ -208,57 +253,63 @@ def close(state: HourState, upto: int, kind: Kind) -> bool:
     """Close the open hour if it is `upto` or earlier. Returns whether it was: its `Hour` is then to be had by `closed_hour`."""
     if state.hour > upto or state.end < 0:
         return False
-    _count_pending(state, kind)
-    packed = _HOUR.pack(state.hour, state.count, state.count + state.bad, state.total, state.other, state.low, state.high, state.worst)
-    state.closed = (state.closed + packed)[-(LATE_HOURS + 1) * _HOUR.size :]
-    state.end, state.last = -1, _NEVER
+    if kind == "circular" or state.last < state.start:  # (after a clock jump it is not known when the newest one was)
+        _count_pending(state, kind)
+    seen = state.count + state.bad
+    if state.pending == state.pending:
+        seen += 1
+        since_ms = _SOMEWHEN if state.bad_ms == state.last else state.last - state.start
+        state.asides = (state.asides + _ASIDE.pack(state.hour, since_ms, state.pending))[-CLOSED_HOURS * _ASIDE.size :]
+        state.pending = nan
+    packed = _HOUR.pack(state.hour, state.count, seen, state.total, state.other, state.low, state.high, state.worst)
+    state.closed = (state.closed + packed)[-CLOSED_HOURS * _HOUR.size :]
+    state.end, state.last = -1, NEVER
     return True
 
 
 def closed_hour(state: HourState, hour: int) -> Hour | None:
     """One of the closed hours that are kept."""
     found = _closed(state, hour)
-    return None if found is None else found[1]
+    return None if found is None else _whole(state, found[1])
+
+
+def closed_hours(state: HourState) -> list[Hour]:
+    """All of them, oldest first."""
+    return [_whole(state, Hour(*fields)) for fields in _HOUR.iter_unpack(state.closed)]
+
+
+def forget(state: HourState, before: int) -> None:
+    """Hours before this one are kept elsewhere: they are not revised any more."""
+    while state.closed and _HOUR.unpack_from(state.closed)[0] < before:
+        state.closed = state.closed[_HOUR.size :]
+    while state.asides and _ASIDE.unpack_from(state.asides)[0] < before:
+        state.asides = state.asides[_ASIDE.size :]
+
+
+def put(state: HourState, hour: Hour) -> None:
+    """An hour that was made elsewhere (from a history), newer than all that are there."""
+    state.closed += _HOUR.pack(*hour)
+    state.hour = hour.hour
 
 
 def open_hour(state: HourState, kind: Kind) -> Hour | None:
     """The open hour so far, its newest reading included."""
     if state.end < 0:
         return None
-    so_far = Hour(state.hour, state.count, state.count + state.bad, state.total, state.other, state.low, state.high, state.worst)
-    return so_far if isnan(state.pending) else _counted(so_far, state.pending, kind)
+    aside = not isnan(state.pending)
+    seen = state.count + state.bad + aside
+    so_far = Hour(state.hour, state.count, seen, state.total, state.other, state.low, state.high, state.worst)
+    return _counted(so_far, state.pending, kind) if aside else so_far
 
 
-def keep_mean(state: HourState, hour: int, mean: float | None) -> None:
-    """Put an hour's mean into the ring (None: too little of it is there); hours between it and the last one are empty."""
-    if state.newest == _NEVER:
-        state.ring, state.newest = _NOTHING * RING_HOURS, hour
-    ahead = hour - state.newest
-    if ahead > 0:
-        state.ring = (state.ring + _NOTHING * min(ahead, RING_HOURS))[-RING_HOURS * _MEAN.size :]
-        state.newest = hour
-    at = (RING_HOURS - 1 + hour - state.newest) * _MEAN.size
-    if at >= 0:
-        state.ring = state.ring[:at] + (_NOTHING if mean is None else _MEAN.pack(mean)) + state.ring[at + _MEAN.size :]
-
-
-def means(state: HourState, upto: int, hours: int = RING_HOURS) -> list[float | None]:
-    """The last `hours` hourly means up to and with hour `upto`, newest last."""
-    if state.newest == _NEVER:
-        return [None] * hours
-    known: list[float | None] = [None if mean != mean else mean for mean in _RING.unpack(state.ring)]
-    behind = upto - state.newest
-    if behind > 0:
-        known += [None] * min(behind, hours)
-    elif behind < 0:
-        known = known[:behind]
-    nothing: list[float | None] = [None] * max(0, hours - len(known))
-    return nothing + known[-hours:]
+def worse(one: int, other: int) -> int:
+    """The worse of two flags."""
+    return one if _SEVERITY[one] >= _SEVERITY[other] else other
 
 
 def shift(state: HourState) -> None:
     """The clock was stepped: what is open is closed as it is. Hours are named by event time and stay."""
-    state.last = _NEVER
+    state.last = NEVER
 
 
 def _open(state: HourState, hour: int, phase_ms: int) -> None:
@@ -266,10 +317,6 @@ def _open(state: HourState, hour: int, phase_ms: int) -> None:
     state.start = state.last = state.end - HOUR_MS
     state.pending, state.count, state.bad, state.total, state.other = nan, 0, 0, 0.0, 0.0
     state.low, state.high, state.worst = inf, -inf, 1
-
-
-def _worse(one: int, other: int) -> int:
-    return one if _SEVERITY[one] >= _SEVERITY[other] else other
 
 
 def _parts(value: float, kind: Kind) -> tuple[float, float]:
@@ -301,7 +348,6 @@ def _counted(hour: Hour, value: float, kind: Kind) -> Hour:
     total, other = _parts(value, kind)
     return hour._replace(
         used=hour.used + 1,
-        seen=max(hour.seen, hour.used + 1),
         total=hour.total + total,
         other=hour.other + other,
         low=min(hour.low, value),
@@ -318,6 +364,26 @@ def _closed(state: HourState, hour: int) -> tuple[int, Hour] | None:
     return None
 
 
+def _whole(state: HourState, hour: Hour) -> Hour:
+    aside = _aside(state, hour.hour)
+    return hour if aside is None else _counted(hour, aside[2], "mean")
+
+
+def _aside(state: HourState, hour: int) -> tuple[int, int, float] | None:
+    """(hour, ms since its start, value) of a closed hour's newest reading, if it is aside."""
+    for position in range(len(state.asides) - _ASIDE.size, -1, -_ASIDE.size):
+        fields: tuple[int, int, float] = _ASIDE.unpack_from(state.asides, position)
+        if fields[0] == hour:
+            return fields
+    return None
+
+
+def _put_aside(state: HourState, hour: int, packed: bytes | None) -> None:
+    """Another one, or none."""
+    kept = [_ASIDE.pack(*fields) if fields[0] != hour else packed or b"" for fields in _ASIDE.iter_unpack(state.asides)]
+    state.asides = b"".join(kept)
+
+
 def _inserted(state: HourState, hour: int, newest: int) -> tuple[int, Hour] | None:
     """A closed hour of which the series had nothing so far; None if it is too old to be kept."""
     if hour < newest - LATE_HOURS:
@@ -327,7 +393,7 @@ def _inserted(state: HourState, hour: int, newest: int) -> tuple[int, Hour] | No
         position += _HOUR.size
     empty = Hour(hour, 0, 0, 0.0, 0.0, inf, -inf, 1)
     state.closed = state.closed[:position] + _HOUR.pack(*empty) + state.closed[position:]
-    surplus = len(state.closed) - (LATE_HOURS + 1) * _HOUR.size
+    surplus = len(state.closed) - CLOSED_HOURS * _HOUR.size
     if surplus > 0:
         state.closed = state.closed[surplus:]
         return _closed(state, hour)

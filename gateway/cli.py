@@ -22,6 +22,7 @@ from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
 from gateway.commands import series_app, upkeep_app
+from gateway.commands.rebuild import history_rebuild
 from gateway.commands.rules_app import rules_app
 from gateway.commands.stations_app import stations_app
 from gateway.commands.types_app import types_app
@@ -451,6 +452,7 @@ def history_rejected(
 
 
 history_app.command("setup")(upkeep_app.setup)
+history_app.command("rebuild")(history_rebuild)
 
 
 # ---------------------------------------------------------------- keeping

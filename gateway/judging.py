@@ -208,7 +208,8 @@ class Judging:
 
     def _into_hour(self, station: StationState, series: Series, time_ms: int, number: float | None, flag: int, received_ms: int) -> None:
         summing = self._core.summing
-        revised = hourly.add(series.hours, time_ms, number, flag, series.kind, summing.phase_ms, station.first_hour)
+        corrects = self._core.taking.corrected_ms == time_ms
+        revised = hourly.add(series.hours, time_ms, number, flag, series.kind, summing.phase_ms, station.first_hour, corrects=corrects)
         if revised is not None:
             summing.revised(station, revised, received_ms)
 

@@ -165,6 +165,8 @@ class _Work:
             self._after.step([item])
         elif isinstance(item, Reinterpreted):
             for line in item.lines:
+                if _is_derived(line):
+                    continue  # what summaries are follows from the readings
                 if self._in_range(line) and (item.station == self._station or _key(line) in self._held):
                     self._at(line)[0].update(_values(line))
 
@@ -189,7 +191,8 @@ class _Work:
         for side, out in enumerate((before, after)):
             for line in out.lines:
                 if _is_derived(line) and self._in_range(line) and line.station == self._station:
-                    self._derived.setdefault(_key(line), [None, None])[side] = line
+                    held = self._derived.setdefault(_key(line), [None, None])
+                    held[side] = merged(held[side], line)
         if not any(self._in_range(line) and line.station == self._station for line in (*were, *are)):
             return
         this = message.received_ms, message.source, message.topic
@@ -289,7 +292,15 @@ def _readings(out: Outcomes) -> Sequence[Line]:
 
 
 def _is_derived(line: Line) -> bool:
-    return line.medium == "index" or line.medium.endswith("_1h")
+    return line.medium == "index" or line.medium.endswith(("_1h", "_1d"))
+
+
+def merged(old: Line | None, new: Line) -> Line:
+    """What a history has of a key after both were written: each field as it was written last."""
+    if old is None:
+        return new
+    values = {value.parameter: value for value in (*old.values, *new.values)}
+    return Line(*_key(new), tuple(values.values()), tuple({**dict(old.notes), **dict(new.notes)}.items()))
 
 
 def _key(line: Line) -> Key:

@@ -14,15 +14,11 @@ While a broker's backlog is being taken in hours close by the readings alone, as
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from devices import days
 from devices import hours as hourly
-from devices import loader
-from devices.hours import COMPLETE, HOUR_MS, Hour
-from devices.indices.air import daily_air, hourly_air
-from devices.indices.result import Index
-from devices.indices.water import water
+from devices.hours import HOUR_MS
 from devices.reading import Line, Value
 from devices.registry import DEFAULT_ZONE
 from devices.stations import Device
@@ -31,6 +27,7 @@ from devices.timing import Stamp
 from gateway.inputs import Message
 from gateway.outcomes import Outcomes
 from gateway.state import StationState
+from gateway.summaries import Calendar, mark_final, write
 
 if TYPE_CHECKING:
     from gateway.core import Core
@@ -44,7 +41,6 @@ FINAL_HOURS = 6
 """An hour may be revised for so long."""
 _LOOK_BACK = hourly.LATE_HOURS
 _NEVER = -(1 << 62)
-_FINAL: tuple[tuple[str, str | float], ...] = (("final", 1.0),)
 
 
 class Summing:
@@ -52,15 +48,14 @@ class Summing:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.zone: tzinfo = parse_zone(DEFAULT_ZONE)
+        self.calendar = Calendar(parse_zone(DEFAULT_ZONE), 0)
         self.phase_ms = 0
         """How far the city's hours are from whole UTC hours."""
 
     def configure(self, zone: str, now_ms: int) -> None:
         """The city's zone: days and, in zones with half an hour, hours go by it."""
-        self.zone = parse_zone(zone)
-        offset = datetime.fromtimestamp(now_ms / 1000, self.zone).utcoffset()
-        self.phase_ms = round(offset.total_seconds() * 1000) % HOUR_MS if offset else 0
+        self.calendar = Calendar(parse_zone(zone), now_ms)
+        self.phase_ms = self.calendar.phase_ms
 
     # ------------------------------------------------------------------ when
 
@@ -123,6 +118,11 @@ class Summing:
         names = self._core.interpreter.registry.devices_at(station.id)
         return all(silence.clock_of(devices[name].source).paused_since is None for name in names if devices[name].spoke)
 
+    def settled(self, station: str, now_ms: int) -> int:
+        """The first hour of this station that is still revised here; those before it belong to whoever makes them again."""
+        first = self._core.stations[station].first_hour
+        return (hourly.hour_of(now_ms, self.phase_ms) if first == _NEVER else first) - _LOOK_BACK
+
     # ------------------------------------------------------------------ what
 
     def _begin(self, station: StationState, hour: int) -> None:
@@ -142,32 +142,27 @@ class Summing:
                 hourly.close(one.hours, first - 1, one.kind)
         was = station.first_hour
         self._begin(station, first)
-        # The hours that were over before are final now; between them and `was` nothing was open.
-        for hour in range(max(was, first - _LOOK_BACK), first):
+        over = [was] if first == was + 1 else self._hours_with_something(parts, was, first)
+        for hour in over:
             self._write(station, parts, hour, now_ms, out, newest=hour == first - 1)
-        for hour in range(max(was - FINAL_HOURS, first - _LOOK_BACK), first - FINAL_HOURS):
+        old = was - FINAL_HOURS, first - FINAL_HOURS
+        for hour in [old[0]] if first == was + 1 else self._hours_with_something(parts, *old):
             self._mark_final(station, parts, hour, out)
         if station.revised_hours:
             self._settle(station, now_ms, out)
+        for entry, series in parts:
+            for one in series.values():
+                days.settle(one.hours, first - _LOOK_BACK, entry.interval_ms, self.calendar.first_of)
+
+    def _hours_with_something(self, parts: list[tuple[Device, dict[str, Series]]], first: int, end: int) -> list[int]:
+        """After a gap: the hours of `first` … `end` (not itself) that have something to write, and the last ones of their days."""
+        closed = {hour.hour for _, series in parts for one in series.values() for hour in hourly.closed_hours(one.hours)}
+        return sorted(hour for hour in closed | {self.calendar.day(hour).last for hour in {*closed, first}} if first <= hour < end)
 
     def _mark_final(self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, out: Outcomes) -> None:
-        """Nothing will revise this hour any more. What it holds was written when it last changed: only the mark is new."""
         place = self._core.interpreter.registry.stations.get(station.id)
-        if place is None:
-            return
-        start = hourly.hour_end(hour, self.phase_ms) - HOUR_MS
-        area = place.area_at(start)
-        measured = False
-        for entry, series in parts:
-            media = {
-                self._core.interpreter.catalogue[parameter].medium
-                for parameter, one in series.items()
-                if hourly.closed_hour(one.hours, hour) is not None
-            }
-            measured = measured or bool(media)
-            out.lines.extend(Line(f"{of}_1h", station.id, entry.id, area, start, (), _FINAL) for of in sorted(media))
-        if measured:
-            out.lines.append(Line("index", station.id, station.id, area, start, (), _FINAL))
+        if place is not None:
+            out.lines.extend(mark_final(place, parts, hour, self.calendar, self._medium_of))
 
     def _settle(self, station: StationState, now_ms: int, out: Outcomes) -> None:
         """Write the hours again that late readings or revised flags changed, and the indices after them."""
@@ -190,75 +185,18 @@ class Summing:
         self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, now_ms: int, out: Outcomes,
         *, final: bool = False, newest: bool = False,
     ) -> None:  # fmt: skip
-        """Summaries and indices of one hour."""
+        """Summaries and indices of one hour; with the last one of a day those of the day."""
         place = self._core.interpreter.registry.stations.get(station.id)
         if place is None:
             return
-        start = hourly.hour_end(hour, self.phase_ms) - HOUR_MS
-        area = place.area_at(start)
-        means: dict[str, list[float]] = {}
-        measured = False
-        for entry, series in parts:
-            summaries: dict[str, list[tuple[str, Series, Hour]]] = {}
-            for parameter, one in series.items():
-                found = hourly.closed_hour(one.hours, hour)
-                if found is None:
-                    continue
-                measured = True
-                mean = found.mean(one.kind)
-                complete = mean if found.completeness(entry.interval_ms) >= COMPLETE else None
-                hourly.keep_mean(one.hours, hour, complete)
-                if complete is not None:
-                    means.setdefault(parameter, []).append(complete)
-                medium = self._core.interpreter.catalogue[parameter].medium
-                summaries.setdefault(medium, []).append((parameter, one, found))
-            for of, items in summaries.items():
-                out.lines.append(_summary(f"{of}_1h", station.id, entry, area, start, items, final))
-        if measured:
-            self._index(station, parts, hour, start, area, means, now_ms, out, final=final, newest=newest)
+        found = write(place, parts, hour, self.calendar, self._medium_of, final=final)
+        out.lines.extend(found.lines)
+        if newest and found.values:
+            start = self.calendar.start(hour)
+            self._tell(station, place.area_at(start), start + HOUR_MS, found.values, now_ms, out)
 
-    def _index(
-        self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, start: int, area: str,
-        means: dict[str, list[float]], now_ms: int, out: Outcomes, *, final: bool, newest: bool,
-    ) -> None:  # fmt: skip
-        derived = loader.derived_table()
-        day = self._day(start)
-        values: dict[str, float] = {}
-        notes: list[tuple[str, str | float]] = []
-        of_air = {parameter for _, series in parts for parameter in series if derived.of(parameter, "hour")}
-        if of_air:
-            rings = {parameter: _together(parts, parameter, hour) for parameter in sorted(of_air)}
-            air = hourly_air(rings, day)
-            values |= air.values
-            _say(air.vn_aqi, "vn_aqi", values, notes)
-            _say(air.us_aqi, "us_aqi", values, notes)
-            if self._day(start + HOUR_MS) != day:
-                hours = self._hours_of(day, start)
-                whole = daily_air(
-                    {name: ring[-hours:] for name, ring in rings.items()}, {name: ring[:-hours] for name, ring in rings.items()}, day
-                )
-                at = start - (hours - 1) * HOUR_MS
-                daily = {name: value for name, value in whole.values.items() if name not in air.values}
-                said: list[tuple[str, str | float]] = []
-                _say(whole.vn_aqi, "vn_aqi_day", daily, said)
-                _say(whole.us_aqi, "us_aqi_day", daily, said)
-                self._line(station, area, at, daily, said, out)
-                values |= {name: value for name, value in daily.items() if newest}
-        elif means and any(self._core.interpreter.catalogue[name].medium == "water" for name in means):
-            _say(water({name: sum(of) / len(of) for name, of in means.items()}), "vn_wqi", values, notes)
-        if not values and not notes:
-            return
-        hourly_values = {name: value for name, value in values.items() if name not in derived or derived[name].of == "hour"}
-        self._line(station, area, start, hourly_values, [*notes, ("final", 1.0 if final else 0.0)], out)
-        if newest and values:
-            self._tell(station, area, start + HOUR_MS, values, now_ms, out)
-
-    def _line(
-        self, station: StationState, area: str, at: int, values: dict[str, float], notes: list[tuple[str, str | float]], out: Outcomes
-    ) -> None:
-        if values or notes:
-            readings = tuple(Value(name, float(value), 1) for name, value in values.items())
-            out.lines.append(Line("index", station.id, station.id, area, at, readings, tuple(notes)))
+    def _medium_of(self, parameter: str) -> str:
+        return self._core.interpreter.catalogue[parameter].medium
 
     def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
         """Rules see derived parameters as readings of the hour's end, held for two and a half hours (semantics C5)."""
@@ -271,54 +209,7 @@ class Summing:
         core.watching.readings((line,), Stamp(at, at, False, False), message, _hourly_device(station.id), silence_s, out)
         station.caught_up, station.late_ms = catching_up
 
-    def _day(self, start_ms: int) -> date:
-        return datetime.fromtimestamp(start_ms / 1000, UTC).astimezone(self.zone).date()
-
-    def _hours_of(self, day: date, last_start: int) -> int:
-        """Hours of a day that ends with the hour beginning at `last_start`: 24, or 23 or 25 where summer time begins or ends."""
-        hours = 24
-        while hours > 23 and self._day(last_start - (hours - 1) * HOUR_MS) != day:
-            hours -= 1
-        return hours + (self._day(last_start - hours * HOUR_MS) == day)
-
 
 def _hourly_device(station: str) -> Device:
     """Whom derived parameters come from: the station itself, every hour."""
     return Device(id=station, type="", placements=(), topics=(), broker=None, interval_ms=HOUR_MS, delay_ms=0, matchers=())
-
-
-def _summary(medium: str, station: str, entry: Device, area: str, start: int, items: list[tuple[str, Series, Hour]], final: bool) -> Line:
-    """Mean (amount), least, largest, number and completeness of the hour's usable readings, and the worst flag of all."""
-    values: list[Value] = []
-    notes: list[tuple[str, str | float]] = []
-    for parameter, one, hour in items:
-        mean, part = hour.mean(one.kind), hour.completeness(entry.interval_ms)
-        values.append(Value(parameter, mean, 9 if mean is None else 1 if part >= COMPLETE else 2))
-        if mean is not None:
-            notes += [(f"{parameter}_min", hour.low), (f"{parameter}_max", hour.high)]
-        notes += [(f"{parameter}_count", float(hour.used)), (f"{parameter}_complete", part), (f"{parameter}_worst", float(hour.worst))]
-    return Line(medium, station, entry.id, area, start, tuple(values), (*notes, ("final", 1.0 if final else 0.0)))
-
-
-def _together(parts: list[tuple[Device, dict[str, Series]]], parameter: str, hour: int) -> list[float | None]:
-    """The last 48 hourly means of a station: of several devices the mean of those that have one."""
-    rings = [hourly.means(series[parameter].hours, hour) for _, series in parts if parameter in series]
-    if len(rings) == 1:
-        return rings[0]
-    found: list[float | None] = []
-    for of_one_hour in zip(*rings, strict=True):
-        known = [mean for mean in of_one_hour if mean is not None]
-        found.append(sum(known) / len(known) if known else None)
-    return found
-
-
-def _say(index: Index, name: str, values: dict[str, float], notes: list[tuple[str, str | float]]) -> None:
-    """An index as a value with its category and dominant parameter, or why there is none."""
-    if index.value is not None:
-        values[name] = float(index.value)
-        if index.category is not None:
-            notes.append((f"{name}_category", index.category.id))
-        if index.dominant:
-            notes.append((f"{name}_dominant", index.dominant))
-    elif index.why is not None:
-        notes.append((f"{name}_why", index.why.value))

@@ -53,6 +53,8 @@ class Taking:
         self._core = core
         self._topics: dict[str, int] = {}
         """Digests of topics. Derived."""
+        self.corrected_ms: int | None = None
+        """Device time of the record in hand, if it is one of before with other values."""
         self._aside = False
         """The message in hand must not change what formats keep: it was taken in before."""
 
@@ -103,6 +105,8 @@ class Taking:
             if self._is_duplicate(device, device_ms, topic, _digest(message.payload), out):
                 self._duplicate(result, out)
                 return
+        else:
+            self.corrected_ms = None
         refusal = self._store(message, result, device, out)
         if refusal is not None:
             self._reject(index, message, refusal, out)
@@ -121,6 +125,7 @@ class Taking:
                 refused.append((record, _retained(record)))
                 continue
             device = self._touched(record)
+            self.corrected_ms = None
             if record.time_ms is not None and self._is_duplicate(device, record.time_ms, *_record_digests(message, record), out):
                 duplicate = duplicate or record
                 continue
@@ -194,6 +199,7 @@ class Taking:
     def _is_duplicate(self, device: DeviceState, device_ms: int, topic: int, digest: int, out: Outcomes) -> bool:
         """Semantics B1b; also counts revisions: the same key with another value."""
         recent = device.recent
+        self.corrected_ms = None
         if device_ms <= device.newest_ms:
             same_key = False
             for at, its_topic, its_digest in _RECENT.iter_unpack(recent):
@@ -202,6 +208,7 @@ class Taking:
                         return True
                     same_key = True
             if same_key:
+                self.corrected_ms = device_ms
                 device.revisions += 1
                 self._core.state.revisions += 1
                 out.revisions += 1

@@ -10,14 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from devices.timing import DeviceClock
-from gateway import reinterpret
+from gateway import rebuild, reinterpret
 from gateway.api.events import EventStream, iso
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
 from gateway.explaining import NothingToExplain, explained
 from gateway.health import HealthPart
 from gateway.history.base import StoredReading
-from gateway.inputs import Command, Message, Replayed
+from gateway.inputs import Command, Message, Reinterpreted, Replayed
 from gateway.ledger import Episode, Ledger, StoredRejection
 from gateway.outcomes import Outcomes, Transition
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 REPLAY_AT_ONCE = 500
 """Rejections submitted before they are waited for."""
+CAUGHT_UP_S = 30.0
+"""How long a rebuild waits for its history to have everything that was committed (real seconds)."""
+_LOOK_S = 0.1
 
 
 class View:
@@ -204,6 +207,49 @@ class View:
             "written": apply,
             "parameters": changes,
         }
+
+    async def rebuild(self, *, station: str, since_ms: int, until_ms: int) -> Document:
+        gateway = self._gateway
+        core, history = gateway.core, gateway.query_history()
+        if station not in core.interpreter.registry.stations:
+            raise NotFound(f"no station {station!r} in the registry")
+        if history is None:
+            raise NotFound("no history that can be asked is configured (`history:`)")
+        async with self._replaying:
+            await self._caught_up(history.name)
+            calendar = core.summing.calendar
+            of, more = rebuild.chosen(calendar, since_ms, until_ms, core.summing.settled(station, self.now_ms()))
+            lines = 0
+            if of.hours:
+                work = rebuild.Rebuilding(core.interpreter, station, calendar, of)
+                after_ms, upto_ms = rebuild.query_range(calendar, of)
+                await work.take_all(history.query(station=station, parameters=None, since_ms=after_ms, until_ms=upto_ms))
+                for part in work.lines():
+                    lines += len(part)
+                    for start in range(0, len(part), reinterpret.LINES_AT_ONCE):
+                        some = tuple(part[start : start + reinterpret.LINES_AT_ONCE])
+                        await gateway.inbox.submit(Reinterpreted(gateway.inbox.now_ms(), station, some))
+        end_ms = calendar.start(of.end) if of.hours else since_ms
+        return {
+            "station": station,
+            "since": iso(calendar.start(of.first)),
+            "until": iso(end_ms),
+            "hours": of.hours,
+            "lines": lines,
+            "next": iso(end_ms) if more else None,
+        }
+
+    async def _caught_up(self, lane: str) -> None:
+        """Wait until the history has what was committed before: what it lacks would be missing in what is made of it."""
+        head = (await self._gateway.ledger.lane_state(lane)).head
+        for _ in range(round(CAUGHT_UP_S / _LOOK_S)):
+            state = await self._gateway.ledger.lane_state(lane)
+            if state.cursor >= head or not state.backlog_batches:
+                return
+            await asyncio.sleep(_LOOK_S)
+        raise Conflict(
+            f"history {lane!r} lacks {state.backlog_lines} lines that wait for it: try again when `envgw status` shows none pending"
+        )
 
     async def reload(self) -> Document:
         return await self._gateway.reloader.reload()

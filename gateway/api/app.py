@@ -228,6 +228,27 @@ def _rejections(app: FastAPI, gateway: GatewayView) -> None:
             return problem(422, f"since ({body.since}) is after until ({body.until}): exchange them.")
         return _json(await gateway.reinterpret(station=body.station, since_ms=since_ms, until_ms=until_ms, apply=body.apply))
 
+    @app.post(
+        "/api/v1/rebuild",
+        tags=["readings"],
+        summary="Make a station's summaries again",
+        responses={
+            **_found(models.Rebuilt),
+            409: {"model": models.Problem, "description": "The history lacks readings that still wait for it."},
+            503: _unavailable(),
+        },
+    )
+    async def rebuild(body: models.RebuildRequest) -> Response:
+        """Hours, days and indices from the raw readings of the history, written to all histories. Raises no alert; may be repeated."""
+        now_ms = gateway.now_ms()
+        try:
+            since_ms, until_ms = parse_instant(body.since, now_ms), parse_instant(body.until, now_ms)
+        except ValueError as error:
+            return problem(422, str(error))
+        if since_ms > until_ms:
+            return problem(422, f"since ({body.since}) is after until ({body.until}): exchange them.")
+        return _json(await gateway.rebuild(station=body.station, since_ms=since_ms, until_ms=until_ms))
+
 
 def _events(app: FastAPI, gateway: GatewayView, keep_alive_s: float) -> None:
     stream_of = {

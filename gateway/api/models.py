@@ -282,6 +282,27 @@ class ReinterpretRequest(BaseModel):
     apply: bool = Field(False, description="Write what differs. False: only say what would be written.")
 
 
+class RebuildRequest(BaseModel):
+    """Whose summaries are to be made again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    station: str = Field(max_length=200, description="Station id.")
+    since: str = Field(max_length=50, description="ISO 8601 with zone, or relative such as `-24h`. The whole day that it is in is made.")
+    until: str = Field("now", max_length=50, description="The same; of today the hours that are final are made.")
+
+
+class Rebuilt(BaseModel):
+    """What was made again: 31 days at most."""
+
+    station: str
+    since: Time = Field(description="The start of the first hour made.")
+    until: Time = Field(description="The end of the last one.")
+    hours: int
+    lines: int = Field(description="On their way to the histories.")
+    next: Time | None = Field(description="Where to go on with `since`; null when everything was made.")
+
+
 class ParameterChange(BaseModel):
     """What becomes of one parameter. Numbers of readings; means in its canonical unit."""
 

@@ -92,6 +92,10 @@ class GatewayView(Protocol):
         """Read a station's journalled messages again as of today; returns `models.Reinterpretation`. Raises NotFound, Conflict."""
         ...
 
+    async def rebuild(self, *, station: str, since_ms: int, until_ms: int) -> Document:
+        """Summaries and indices made again from a history; returns `models.Rebuilt`. Raises NotFound, Conflict, DeliveryError."""
+        ...
+
     async def reload(self) -> Document:
         """Read the configuration's files again; returns `models.Reloaded` after the commit, or with what is wrong in them."""
         ...

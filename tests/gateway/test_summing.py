@@ -177,3 +177,125 @@ def test_a_backlog_closes_hours_by_its_readings_not_by_the_wall() -> None:
     counts = [said(line)["pm25_count"] for line in lines(out, "air_1h") if said(line)["final"] == 0.0]
     assert counts[1:] == [60.0] * (len(counts) - 1)
     assert len(counts) >= 9
+
+
+# ---------------------------------------------------------------- days
+
+MIDNIGHT = START + 15 * HOUR
+"""The local midnight after START."""
+
+
+def test_C4_a_day_is_written_when_its_last_hour_closes_stamped_with_local_midnight() -> None:
+    core = town()
+    core.step([*hours(30, 15), *hours(30, 23, start=15)])
+    out = core.step([*hours(40, 1, start=38), air(0, NOW + 39 * HOUR, pm25=30, no2=20)])
+    (line,) = lines(out, "air_1d")
+    assert (line.time_ms, line.device, line.area) == (MIDNIGHT, "an-0", "hai-chau/part-0")
+    found = said(line)
+    assert found["pm25"] == (23 * 31 + 41) / 24
+    assert (found["pm25_min"], found["pm25_max"], found["pm25_count"], found["pm25_complete"]) == (30.0, 42.0, 1440.0, 1.0)
+    assert (found["pm25_worst"], found["final"]) == (1.0, 0.0)
+    assert [(value.parameter, value.flag) for value in line.values] == [("no2", 1), ("pm25", 1)]
+
+
+def test_C4_a_day_is_final_with_its_last_hour() -> None:
+    core = town()
+    core.step([*hours(30, 15), *hours(30, 24, start=15)])
+    out = core.step([*hours(30, 5, start=39), air(0, NOW + 44 * HOUR, pm25=30)])
+    assert [said(line)["final"] for line in lines(out, "air_1d")] == [0.0], "six hours are not over"
+    out = core.step([air(0, NOW + 45 * HOUR, pm25=30)])
+    (mark,) = lines(out, "air_1d")
+    assert (mark.time_ms, mark.values, mark.notes) == (MIDNIGHT, (), (("final", 1.0),))
+
+
+def test_C4_a_late_reading_revises_its_day_and_there_are_never_two() -> None:
+    core = town()
+    out = core.step([*hours(30, 15), *hours(30, 24, start=15), air(0, NOW + 39 * HOUR, pm25=30)])
+    found = lines(out, "air_1d")
+    late = air(0, NOW + 41 * HOUR, device_ms=NOW + 38 * HOUR + 30_000, pm25=95)
+    out = core.step([*hours(30, 2, start=39)[1:], late, *hours(30, 6, start=41)[1:]])
+    (revised, mark) = lines(out, "air_1d")
+    assert (said(revised)["pm25_count"], said(revised)["pm25_max"], said(revised)["final"]) == (1441.0, 95.0, 0.0)
+    assert said(mark) == {"final": 1.0}
+    first_day = [line for line in [*found, revised, mark] if line.time_ms == MIDNIGHT]
+    assert len({(line.medium, line.station, line.device, line.area, line.time_ms) for line in first_day}) == 1
+
+
+def test_a_day_whose_evening_is_missing_is_written_all_the_same() -> None:
+    core = town()
+    core.step([*hours(30, 15), *hours(44, 20, start=15)])
+    found = []
+    for hour in range(35, 47):  # nobody says anything more: the clock closes the hours
+        found += core.step([Tick(START + hour * HOUR + 5 * MIN)]).lines
+    days = [line for line in found if line.medium == "air_1d" and line.time_ms == MIDNIGHT]
+    assert [said(line).get("pm25_complete") for line in days] == [20 / 24, None]
+    (index,) = [line for line in found if line.medium == "index" and line.time_ms == MIDNIGHT]
+    assert said(index)["vn_aqi_day"] == 90.0
+
+
+def test_a_gap_in_a_backlog_closes_the_hours_and_the_day_before_it() -> None:
+    core = town()
+    core.step([*hours(30, 15), *hours(30, 20, start=15)])
+    core.step([Start(NOW + 70 * HOUR, "test")])
+    out = core.step([air(0, NOW + 70 * HOUR, device_ms=NOW + 60 * HOUR, pm25=30)])
+    (hour, *marks) = lines(out, "air_1h")
+    assert (hour.time_ms, said(hour)["pm25_count"], said(hour)["final"]) == (START + 34 * HOUR, 60.0, 0.0)
+    assert [(mark.time_ms - START) // HOUR for mark in marks] == [*range(28, 35)], "all of them are final now"
+    (day, mark) = lines(out, "air_1d")
+    assert (day.time_ms, said(day)["pm25_complete"], said(mark)) == (MIDNIGHT, 20 / 24, {"final": 1.0})
+
+
+def test_rules_see_the_index_of_the_day_at_its_end() -> None:
+    rule = {"id": "aqi", "name": {"en": "AQI"}, "levels": {"warning": {"when": "vn_aqi_day > 80", "immediate": True}}}
+    core = town(rules=[rule])
+    out = core.step([*hours(44, 39), air(0, NOW + 39 * HOUR, pm25=44)])
+    assert [(item.state, item.event_ms) for item in out.transitions if item.rule == "aqi"] == [("firing", MIDNIGHT + 24 * HOUR)]
+
+
+def test_days_survive_a_restart_byte_for_byte_and_any_cutting() -> None:
+    inputs = [*hours(44, 47), *(probe(NOW + n * 5 * MIN) for n in range(47 * 12))]
+    inputs.sort(key=lambda item: item.received_ms)  # type: ignore[union-attr]
+    whole = town()
+    out = whole.step(inputs)
+    pieces, found = town(), []
+    for at in range(0, len(inputs), 211):
+        found += [line for line in pieces.step(inputs[at : at + 211]).lines if line.medium.endswith("_1d")]
+        other = Core()
+        other.restore(
+            pieces.encode_globals(), iter([(name, pieces.encode_unit(name) or b"") for name in pieces.units()]), config_text(plain())
+        )
+        assert other.export() == pieces.export()
+        pieces = other
+    assert pieces.export() == whole.export()
+    days = [line for line in out.lines if line.medium.endswith("_1d")]
+    assert found == days
+    assert {line.medium for line in days} == {"air_1d", "water_1d"}
+
+
+# ---------------------------------------------------------------- corrections
+
+
+def test_D4_a_spike_that_ends_an_hour_is_in_neither_its_mean_nor_its_extremes() -> None:
+    data = plain()
+    for station in data["stations"]:
+        station["quality"] = {}
+    core = started(data)
+    core.step([*hours(30, 1)[:-1], air(0, NOW + 59 * MIN, pm25=95.0, no2=20)])
+    found = core.step([air(0, NOW + HOUR + n * MIN, pm25=31 + n % 2, no2=20) for n in range(3)])
+    out = core.step([Tick(NOW + HOUR + 5 * MIN)])
+    (line,) = [line for line in [*found.lines, *out.lines] if line.medium == "air_1h"][-1:]
+    assert line.time_ms == START
+    assert (said(line)["pm25_count"], said(line)["pm25_max"], said(line)["pm25_worst"]) == (59.0, 32.0, 3.0)
+
+
+def test_B1_a_correction_is_not_counted_twice_and_the_newest_one_replaces_its_reading() -> None:
+    core = town()
+    core.step(hours(30, 1))
+    core.step([air(0, NOW + HOUR, device_ms=NOW + 59 * MIN, pm25=80, no2=20), air(0, NOW + HOUR + 1, device_ms=NOW + 50 * MIN, pm25=99)])
+    out = core.step([air(0, NOW + HOUR + MIN, pm25=30, no2=20)])
+    (line,) = lines(out, "air_1h")
+    assert (said(line)["pm25_count"], said(line)["pm25_max"]) == (60.0, 80.0)
+    core.step([air(0, NOW + HOUR + 2 * MIN, device_ms=NOW + 59 * MIN, pm25=70, no2=20)])
+    out = core.step([Tick(NOW + HOUR + 3 * MIN)])
+    (line,) = lines(out, "air_1h")
+    assert (said(line)["pm25_count"], said(line)["pm25_max"]) == (60.0, 70.0)

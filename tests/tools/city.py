@@ -134,6 +134,11 @@ class City:
         self.asked.append(asked)
         return {"station": asked["station"], "since": iso(asked["since_ms"]), "until": iso(asked["until_ms"]), "written": asked["apply"]}
 
+    async def rebuild(self, **asked: Any) -> dict[str, Any]:
+        self.asked.append(asked)
+        since, until = iso(asked["since_ms"]), iso(asked["until_ms"])
+        return {"station": asked["station"], "since": since, "until": until, "hours": 24, "lines": 49, "next": None}
+
     async def reload(self) -> dict[str, Any]:
         self.asked.append({"reload": True})
         return {"changed": not self.wrong, "problems": self.wrong, "digest": "d", "windows": []}

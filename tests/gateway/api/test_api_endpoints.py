@@ -205,6 +205,15 @@ async def test_reinterpret_says_and_then_writes(client: httpx.AsyncClient, city:
     problem(await client.post("/api/v1/reinterpret", json={**body, "since": "2026-03-03T00:00:00Z"}), 422)
 
 
+async def test_rebuild_passes_on_what_was_asked(client: httpx.AsyncClient, city: City) -> None:
+    body = {"station": "hai-chau", "since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z"}
+    answer = await client.post("/api/v1/rebuild", json=body)
+    assert models.Rebuilt.model_validate_json(answer.content).hours == 24
+    assert city.asked[-1] == {"station": "hai-chau", "since_ms": 1_772_323_200_000, "until_ms": 1_772_409_600_000}
+    problem(await client.post("/api/v1/rebuild", json={**body, "since": "yesterday"}), 422)
+    problem(await client.post("/api/v1/rebuild", json={**body, "since": "2026-03-03T00:00:00Z"}), 422)
+
+
 async def test_reload_says_what_changed_or_all_that_is_wrong(client: httpx.AsyncClient, city: City) -> None:
     answer = await client.post("/api/v1/reload", json={})
     assert models.Reloaded.model_validate_json(answer.content).changed

@@ -1,0 +1,265 @@
+"""What one closed hour, or one closed day, of a station comes to: lines for the histories, and values for rules. Pure.
+
+    hour   `<medium>_1h` of every device: mean, `_min`, `_max`, `_count`, `_complete`, `_worst` of each parameter, and `final`
+           `index` of the station: the indices with category and dominant parameter, or why there are none; derived parameters
+    and with the last hour of a local day
+           `<medium>_1d` of every device, with the same fields, and the daily indices in the `index` line of the day's first hour
+
+Every line carries the start of its interval (semantics C4): written again it replaces itself. Both the running gateway
+(`gateway.summing`) and `envgw history rebuild` (`gateway.rebuild`) make their lines here, so that they are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import NamedTuple, Protocol, TypeAlias
+
+from devices import days, loader, ring
+from devices import hours as hourly
+from devices.hours import COMPLETE, HOUR_MS, Hour, HourState, Kind
+from devices.indices.air import daily_air, hourly_air
+from devices.indices.result import Index
+from devices.indices.water import water
+from devices.reading import Line, Value
+from devices.stations import Device, Station
+
+Notes: TypeAlias = list[tuple[str, str | float]]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Series(Protocol):
+    """One parameter of one device."""
+
+    @property
+    def hours(self) -> HourState: ...
+    @property
+    def kind(self) -> Kind: ...
+
+
+Parts: TypeAlias = Sequence[tuple[Device, Mapping[str, Series]]]
+"""The devices whose hours belong to a station, with their series by parameter."""
+
+
+class LocalDay(NamedTuple):
+    """A day of the city."""
+
+    date: date
+    first: int
+    """Its first hour …"""
+    last: int
+    """… and its last one: 24 hours, or 23 or 25 where summer time begins or ends."""
+
+    @property
+    def hours(self) -> int:
+        """How many."""
+        return self.last - self.first + 1
+
+
+class Calendar:
+    """Which day an hour belongs to: that of its start in the city's zone."""
+
+    def __init__(self, zone: tzinfo, now_ms: int) -> None:
+        self.zone = zone
+        offset = datetime.fromtimestamp(now_ms / 1000, zone).utcoffset()
+        self.phase_ms = round(offset.total_seconds() * 1000) % HOUR_MS if offset else 0
+        """How far the city's hours are from whole UTC hours."""
+        self._day = LocalDay(date.min, 0, -1)
+
+    def start(self, hour: int) -> int:
+        """When an hour begins, ms."""
+        return hourly.hour_end(hour, self.phase_ms) - HOUR_MS
+
+    def day(self, hour: int) -> LocalDay:
+        """The day that an hour is in."""
+        if not self._day.first <= hour <= self._day.last:
+            local = (_EPOCH + timedelta(milliseconds=self.start(hour))).astimezone(self.zone).date()
+            first, end = (self._first_hour(at) for at in (local, local + timedelta(days=1)))
+            self._day = LocalDay(local, first, end - 1)
+        return self._day
+
+    def first_of(self, hour: int) -> int:
+        """The first hour of the day that an hour is in."""
+        return self.day(hour).first
+
+    def _first_hour(self, of: date) -> int:
+        midnight = datetime(of.year, of.month, of.day, tzinfo=self.zone)
+        return -((self.phase_ms - round(midnight.timestamp() * 1000)) // HOUR_MS)  # the first that begins then or later
+
+
+class Written(NamedTuple):
+    """What became of one hour."""
+
+    lines: list[Line]
+    values: dict[str, float]
+    """Indices and derived parameters, with the last hour of a day the daily ones too: what rules see."""
+
+
+def write(place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of: Callable[[str], str], *, final: bool = False) -> Written:
+    """Everything of this hour, which must be closed. The ring of means gets the hour's."""
+    start = calendar.start(hour)
+    found = Written([], {})
+    measured: set[str] = set()
+    for entry, series in parts:
+        items: dict[str, list[tuple[str, Kind, Hour]]] = {}
+        for parameter, one in series.items():
+            closed = hourly.closed_hour(one.hours, hour)
+            if closed is None:
+                continue
+            measured.add(parameter)
+            ring.keep_mean(one.hours, hour, closed.mean(one.kind) if closed.completeness(entry.interval_ms) >= COMPLETE else None)
+            items.setdefault(medium_of(parameter), []).append((parameter, one.kind, closed))
+        for medium, of in items.items():
+            found.lines.append(_hour_line(f"{medium}_1h", place, entry, start, of, final))
+    day = calendar.day(hour)
+    if hour == day.last:
+        _write_day(found, place, parts, day, calendar, medium_of, final=final)
+    if measured or hour == day.last:
+        _write_indices(found, place, parts, hour, day, calendar, measured, medium_of, final=final)
+    return found
+
+
+def mark_final(place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of: Callable[[str], str]) -> list[Line]:
+    """Nothing will revise this hour any more. What it holds was written when it last changed: only the mark is new."""
+    mark: tuple[tuple[str, str | float], ...] = (("final", 1.0),)
+    start, day = calendar.start(hour), calendar.day(hour)
+    area = place.area_at(start)
+    lines: list[Line] = []
+    measured: set[str] = set()
+    for entry, series in parts:
+        here = {parameter for parameter, one in series.items() if hourly.closed_hour(one.hours, hour) is not None}
+        lines.extend(Line(f"{of}_1h", place.id, entry.id, area, start, (), mark) for of in sorted(set(map(medium_of, here))))
+        measured |= here
+    if measured and (_of_air(parts) or _means_of_water(parts, hour, measured, medium_of)):
+        lines.append(Line("index", place.id, place.id, area, start, (), mark))
+    if hour == day.last:
+        start = calendar.start(day.first)
+        for entry, series in parts:
+            media = {
+                medium_of(parameter)
+                for parameter, one in series.items()
+                if days.day(one.hours, day.first, day.last, entry.interval_ms) is not None
+            }
+            lines.extend(Line(f"{of}_1d", place.id, entry.id, place.area_at(start), start, (), mark) for of in sorted(media))
+    return lines
+
+
+# ---------------------------------------------------------------- summaries
+
+
+def _hour_line(measurement: str, place: Station, entry: Device, start: int, items: list[tuple[str, Kind, Hour]], final: bool) -> Line:
+    values: list[Value] = []
+    notes: Notes = []
+    for parameter, kind, hour in items:
+        _summary(values, notes, parameter, hour, hour.mean(kind), hour.completeness(entry.interval_ms))
+    notes.append(("final", 1.0 if final else 0.0))
+    return Line(measurement, place.id, entry.id, place.area_at(start), start, tuple(values), tuple(notes))
+
+
+def _write_day(
+    found: Written, place: Station, parts: Parts, day: LocalDay, calendar: Calendar, medium_of: Callable[[str], str], *, final: bool
+) -> None:
+    start = calendar.start(day.first)
+    for entry, series in parts:
+        by_medium: dict[str, tuple[list[Value], Notes]] = {}
+        for parameter in sorted(series):
+            one = series[parameter]
+            whole = days.day(one.hours, day.first, day.last, entry.interval_ms)
+            if whole is not None:
+                values, notes = by_medium.setdefault(medium_of(parameter), ([], []))
+                _summary(values, notes, parameter, whole, whole.mean(one.kind), whole.completeness(day.hours, entry.interval_ms))
+        for medium, (values, notes) in by_medium.items():
+            notes.append(("final", 1.0 if final else 0.0))
+            found.lines.append(Line(f"{medium}_1d", place.id, entry.id, place.area_at(start), start, tuple(values), tuple(notes)))
+
+
+def _summary(values: list[Value], notes: Notes, parameter: str, of: Hour | days.Day, mean: float | None, part: float) -> None:
+    """Mean (amount), least, largest, number and completeness of the usable readings, and the worst flag of all."""
+    values.append(Value(parameter, mean, 9 if mean is None else 1 if part >= COMPLETE else 2))
+    if mean is not None:
+        notes += ((f"{parameter}_min", of.low), (f"{parameter}_max", of.high))
+    notes += ((f"{parameter}_count", float(of.used)), (f"{parameter}_complete", part), (f"{parameter}_worst", float(of.worst)))
+
+
+# ---------------------------------------------------------------- indices
+
+
+def _write_indices(
+    found: Written, place: Station, parts: Parts, hour: int, day: LocalDay, calendar: Calendar, measured: set[str],
+    medium_of: Callable[[str], str], *, final: bool,
+) -> None:  # fmt: skip
+    derived = loader.derived_table()
+    notes: Notes = []
+    values = found.values
+    of_air = _of_air(parts)
+    if of_air:
+        rings = {parameter: _together(parts, parameter, hour) for parameter in of_air}
+        if measured:
+            air = hourly_air(rings, day.date)
+            values |= air.values
+            _say(air.vn_aqi, "vn_aqi", values, notes)
+            _say(air.us_aqi, "us_aqi", values, notes)
+        _index_line(found.lines, place, calendar.start(hour), values, notes, final=final)
+        if hour == day.last:
+            of_day = {name: ring[-day.hours :] for name, ring in rings.items()}
+            whole = daily_air(of_day, {name: ring[: -day.hours] for name, ring in rings.items()}, day.date)
+            daily = {name: value for name, value in whole.values.items() if derived[name].of == "day"}
+            said: Notes = []
+            _say(whole.vn_aqi, "vn_aqi_day", daily, said)
+            _say(whole.us_aqi, "us_aqi_day", daily, said)
+            _index_line(found.lines, place, calendar.start(day.first), daily, said, final=None)
+            values |= daily
+    elif means := _means_of_water(parts, hour, measured, medium_of):
+        _say(water(means), "vn_wqi", values, notes)
+        _index_line(found.lines, place, calendar.start(hour), values, notes, final=final)
+
+
+def _of_air(parts: Parts) -> list[str]:
+    """Parameters of which something is derived."""
+    derived = loader.derived_table()
+    return sorted({parameter for _, series in parts for parameter in series if derived.of(parameter, "hour")})
+
+
+def _means_of_water(parts: Parts, hour: int, measured: set[str], medium_of: Callable[[str], str]) -> dict[str, float]:
+    """Where water is measured, the hour's mean of each parameter that has one: of several devices the mean of theirs."""
+    if not any(medium_of(parameter) == "water" for parameter in measured):
+        return {}
+    found: dict[str, list[float]] = {}
+    for _, series in parts:
+        for parameter, one in series.items():
+            if (mean := ring.means(one.hours, hour, 1)[0]) is not None:
+                found.setdefault(parameter, []).append(mean)
+    return {parameter: sum(found[parameter]) / len(found[parameter]) for parameter in sorted(found)}
+
+
+def _together(parts: Parts, parameter: str, hour: int) -> list[float | None]:
+    """The last 48 hourly means of a station: of several devices the mean of those that have one."""
+    rings = [ring.means(series[parameter].hours, hour) for _, series in parts if parameter in series]
+    if len(rings) == 1:
+        return rings[0]
+    found: list[float | None] = []
+    for of_one_hour in zip(*rings, strict=True):
+        known = [mean for mean in of_one_hour if mean is not None]
+        found.append(sum(known) / len(known) if known else None)
+    return found
+
+
+def _index_line(lines: list[Line], place: Station, at: int, values: dict[str, float], notes: Notes, *, final: bool | None) -> None:
+    if not values and not notes:
+        return
+    if final is not None:
+        notes.append(("final", 1.0 if final else 0.0))
+    readings = tuple([Value(name, float(value), 1) for name, value in values.items()])
+    lines.append(Line("index", place.id, place.id, place.area_at(at), at, readings, tuple(notes)))
+
+
+def _say(index: Index, name: str, values: dict[str, float], notes: Notes) -> None:
+    """An index as a value with its category and dominant parameter, or why there is none."""
+    if index.value is not None:
+        values[name] = float(index.value)
+        if index.category is not None:
+            notes.append((f"{name}_category", index.category.id))
+        if index.dominant:
+            notes.append((f"{name}_dominant", index.dominant))
+    elif index.why is not None:
+        notes.append((f"{name}_why", index.why.value))
