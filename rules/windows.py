@@ -134,19 +134,52 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
 
     def extend(self, pairs: Numbers, start: int) -> None:
         """Time, value, time, value … from `start` on, as `append` would take them one by one: the outcome is the same, bit for bit."""
-        stop, counts, totals = len(pairs), self.counts, self.totals
-        newest = pairs[stop - 2]
-        while start < stop:
-            if newest < self.leaves_ms and newest <= self.edge_ms and not self.parts:
-                found = pairs[start + 1 :: 2]  # all go to the newest bucket, and none leaves the window
-                counts[-1] += len(found)
-                totals[-1] = reduce(add, found, totals[-1])
-                self.times[-1] = int(newest)
-                self.count += len(found)
-                self.total = reduce(add, found, self.total)
-                return
-            self.append(int(pairs[start]), pairs[start + 1])
-            start += 2
+        if self.parts or start == len(pairs) - 2:
+            for index in range(start, len(pairs), 2):
+                self.append(int(pairs[index]), pairs[index + 1])
+            return
+        times, counts, totals = self.times, self.counts, self.totals
+        newest = pairs[-2]
+        if newest < self.leaves_ms and newest <= self.edge_ms:
+            found = pairs[start + 1 :: 2]  # all go to the newest bucket, and none leaves the window
+            counts[-1] += len(found)
+            totals[-1] = reduce(add, found, totals[-1])
+            times[-1] = int(newest)
+            self.count += len(found)
+            self.total = reduce(add, found, self.total)
+            return
+        width_ms, length_ms, edge_ms = self.width_ms, self.length_ms, self.edge_ms
+        head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+        for at_ms, value in zip(map(int, pairs[start::2]), pairs[start + 1 :: 2], strict=True):
+            if at_ms > edge_ms:  # as in `append`
+                edge_ms = at_ms + -at_ms % width_ms
+                times.append(at_ms)
+                counts.append(1)
+                totals.append(value)
+                if len(times) >= BUCKETS:
+                    self._trim(at_ms)
+                    head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+                    continue
+                count += 1
+                total += value
+                if at_ms >= leaves_ms:
+                    oldest = at_ms - length_ms
+                    while times[head] <= oldest:
+                        count -= counts[head]
+                        total -= totals[head]
+                        head += 1
+                    leaves_ms = times[head] + length_ms
+                continue
+            counts[-1] += 1
+            totals[-1] += value
+            times[-1] = at_ms
+            if at_ms < leaves_ms:
+                count += 1
+                total += value
+            else:
+                self._sum_anew()
+                head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+        self.edge_ms, self.head, self.count, self.total, self.leaves_ms = edge_ms, head, count, total, leaves_ms
 
     def insert(self, at_ms: int, value: float) -> None:
         """A reading that may be older than others. Out of reach it is forgotten."""
@@ -261,7 +294,8 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         for column in (
             self.times, self.counts, self.totals, self.lows, self.highs, self.squares, self.began, self.firsts, self.lasts, self.samples,
         ):  # fmt: skip
-            del column[:gone]
+            if column:
+                del column[:gone]
         self._sum_anew()
 
     def _sum_anew(self) -> None:
