@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -20,6 +21,7 @@ class DatedLimits:
 
     def __init__(self) -> None:
         self._found: dict[LimitKey, list[Limit]] = {}
+        self._known: dict[LimitKey, tuple[list[int], list[float | None]]] = {}
         for limit in loader.limits():
             names = dict.fromkeys((limit.standard_name.partition("/")[0], limit.standard_name, limit.standard))
             default = limit.class_ == loader.limits().default_class(limit.standard)
@@ -33,8 +35,27 @@ class DatedLimits:
 
     def value(self, key: LimitKey, at_ms: int) -> float | None:
         """In the parameter's canonical unit; None when nothing is in force at that time."""
-        day = (datetime.fromtimestamp(at_ms / 1000, UTC) + _LOCAL).date()
-        return next((limit.value for limit in self._found.get(key, ()) if limit.in_force(day)), None)
+        starts, values = self._steps(key)
+        return values[bisect_right(starts, at_ms)]
+
+    def changes(self, key: LimitKey) -> Sequence[int]:
+        """When another number comes into force, or none any more."""
+        return self._steps(key)[0]
+
+    def _steps(self, key: LimitKey) -> tuple[list[int], list[float | None]]:
+        """When the number changes, and what it is before the first change and after each."""
+        found = self._known.get(key)
+        if found is None:
+            limits = self._found.get(key, ())
+            days = {limit.effective_from for limit in limits}
+            days |= {limit.effective_to + timedelta(days=1) for limit in limits if limit.effective_to is not None}
+            starts: list[int] = []
+            values: list[float | None] = [None]
+            for day in sorted(days):
+                starts.append(round((datetime(day.year, day.month, day.day, tzinfo=UTC) - _LOCAL).timestamp()) * 1000)
+                values.append(next((limit.value for limit in limits if limit.in_force(day)), None))
+            found = self._known[key] = starts, values
+        return found
 
 
 @cache

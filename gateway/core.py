@@ -320,6 +320,8 @@ class Core:
         """One unit as msgpack, None if it no longer exists. Dictionaries in key order, so equal states are equal bytes."""
         units: dict[str, dict[str, Any]] = {"d": self.devices, "s": self.stations, "f": self.formats}
         unit = units[name[0]].get(name[2:])
+        if name[0] == "s":
+            self.watching.fold_station(name[2:])
         return None if unit is None else _encode(unit)
 
     def encode_globals(self) -> bytes:

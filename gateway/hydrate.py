@@ -101,6 +101,7 @@ class Hydrating:
         found = Hydration()
         windows: list[tuple[str, str, bytes]] = []
         coverage: dict[str, Coverage] = {}
+        self._core.watching.fold_all()
         for name in sorted(self._core.stations):
             for window, state in sorted(self._core.stations[name].windows.items()):
                 there = self._known.get(name)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from devices.stations import Registry, Station
 from gateway.sights import Neighbours, window_name
 from rules.evaluate import quiet_bands
+from rules.language.moments import NEVER
 from rules.language.nodes import Statistic
 from rules.language.view import WindowKey
 from rules.model import Rule
@@ -81,9 +82,13 @@ class Plans:
             if any(condition.foreign for condition in rule.conditions):
                 self._look_abroad(rule, neighbours)
         self.timed: list[tuple[str, Rule]] = [
-            (name, rule) for name in sorted(self._by_station) for rule in self._by_station[name] if rule.timed
+            (name, rule) for name in sorted(self._by_station) for rule in self._by_station[name] if rule.moments != NEVER
         ]
-        """(station, rule) of those that time alone can change."""
+        """(station, rule) of those that time alone can change …"""
+        self.every_minute = [item for item in self.timed if item[1].moments.always]
+        """… each minute …"""
+        self.moments = frozenset(rule.moments for _, rule in self.timed if not rule.moments.always)
+        """… or at some of these moments."""
 
     def of(self, station: str) -> tuple[Rule, ...]:
         """The rules that apply to a station."""

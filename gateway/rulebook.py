@@ -56,6 +56,7 @@ class Rulebook:
         compiled = self._compile(rules)
         registry = self._core.interpreter.registry
         old = self._watching.rules
+        self._watching.fold_all()
         self._watching.neighbours.clear()
         plans = Plans(compiled, registry, self._watching.neighbours)
         for name in sorted(self._core.stations):
@@ -150,6 +151,7 @@ class Rulebook:
 
     def jump(self, delta_ms: int) -> None:
         """The clock was stepped: everything pending moves with it (semantics A1)."""
+        self._watching.fold_all()
         for station in self._core.stations.values():
             station.watermark_ms += delta_ms
             station.late_ms += delta_ms

@@ -113,6 +113,7 @@ class StationSight:
         window = self.windows.get(self._window_name(key))
         if window is None or self.value(key.parameter) is None:
             return None
+        self._core.watching.fold(self.state.id, key.parameter)
         if complete:
             due = key.length_ms / self._interval_ms(key.parameter)
             if window.readings(self.at_ms) < complete * due:

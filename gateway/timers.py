@@ -2,7 +2,7 @@
 
     for               due at t0 + for, while the value is held; fires at the first input after that (semantics E2)
     silence           by the silence clock of the source, which stands still while that is down (semantics E5)
-    whole minutes     conditions that time alone can change: `age`, clock, `limit`
+    whole minutes     conditions that time alone can change: `age`; clock and `limit` where they change (`rules.language.moments`)
     catching up       an open episode that nobody was told of yet (semantics E4), or that waits for room in its rule's rate
     flapping          it has calmed
 
@@ -22,6 +22,7 @@ from gateway.telling import CATCH_UP_MS, calm_at
 from gateway.watching import Watching
 from rules import late, transitions
 from rules.evaluate import advance, known, stirs, truths
+from rules.language.moments import Moments
 from rules.model import Rule
 from rules.transitions import Change, RuleState
 
@@ -107,8 +108,15 @@ class Timers:
         return None if known(rule, state, sight) else found  # `age(pm25) > 1h` knows more the longer it is quiet
 
     def minute_due(self, due_ms: int, now_ms: int, out: Outcomes) -> None:
-        """A whole minute: conditions that time alone can change (`age`, clock, `limit`). Nothing is remembered unless something happens."""
-        for name, rule in self._watching.plans.timed:
+        """A whole minute: conditions that time alone can change now. Nothing is remembered unless something happens.
+
+        Of a rule's moments that passed while nobody was there, the last one is looked at.
+        """
+        plans = self._watching.plans
+        changed = {moments for moments in plans.moments if self._passes(moments, due_ms, now_ms)}
+        for name, rule in plans.timed if changed else plans.every_minute:
+            if not rule.moments.always and rule.moments not in changed:
+                continue
             station = self._core.stations[name]
             if not self._watching.telling.live(station, due_ms):
                 continue
@@ -126,7 +134,7 @@ class Timers:
                 self._again(station, rule, state, sight, due_ms, now_ms, out)
             self._watching.settle(station)
             self.schedule_station(station, due_ms)
-        self.schedule_minute(max(due_ms, now_ms - LOOK_BACK_MS))
+        self.schedule_minute(due_ms, now_ms)
 
     def _again(
         self, station: StationState, rule: Rule, state: RuleState, sight: StationSight, due_ms: int, now_ms: int, out: Outcomes
@@ -142,10 +150,25 @@ class Timers:
         late.mark(rule, state)
         self._watching.tell(station, rule, state, changes, now_ms, out, sight)
 
-    def schedule_minute(self, now_ms: int) -> None:
-        """Ask to be woken at the next whole minute, if some rule needs it."""
-        if self._watching.plans.timed:
-            self._core.schedule(now_ms - now_ms % _MINUTE_MS + _MINUTE_MS, "m", "")
+    def _passes(self, moments: Moments, due_ms: int, now_ms: int) -> bool:
+        """Whether `due_ms` is one of them, and either not long ago or the last before `now_ms`."""
+        zone = self._watching.zone
+        if moments.next_ms(due_ms - 1, zone) != due_ms:
+            return False
+        later = moments.next_ms(due_ms, zone)
+        return due_ms > now_ms - LOOK_BACK_MS or later is None or later > now_ms
+
+    def schedule_minute(self, looked_ms: int, now_ms: int) -> None:
+        """Ask to be woken at the next whole minute at which time alone may change something. `looked_ms`: up to when it was looked at."""
+        plans = self._watching.plans
+        if not plans.timed:
+            return
+        found = [at_ms for moments in plans.moments if (at_ms := moments.next_ms(looked_ms, self._watching.zone)) is not None]
+        if plans.every_minute:
+            since_ms = max(looked_ms, now_ms - LOOK_BACK_MS)
+            found.append(since_ms - since_ms % _MINUTE_MS + _MINUTE_MS)
+        if found:
+            self._core.schedule(min(found), "m", "")
 
     def schedule_station(self, station: StationState, now_ms: int) -> None:
         """Put the station's next due time on the heap. `now_ms` is the latest instant it was looked at."""
@@ -180,4 +203,4 @@ class Timers:
             station = self._core.stations[name]
             if station.rules or station.flaps:
                 self.schedule_station(station, now_ms)
-        self.schedule_minute(now_ms)
+        self.schedule_minute(now_ms, now_ms)

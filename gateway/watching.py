@@ -16,7 +16,6 @@ go by its readings, not by the wall: see docs/decisions/0008. They are in `gatew
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING
@@ -29,15 +28,16 @@ from gateway.groups import Groups
 from gateway.inputs import Message
 from gateway.latecomers import Latecomers
 from gateway.outcomes import Outcomes
-from gateway.plans import Plan, Plans, WindowBand
+from gateway.plans import Plans
 from gateway.sights import AnySight, Neighbours, PastSight, StationSight, shown_interval_ms
 from gateway.state import Held, ParameterState, Shown, StationState
 from gateway.telling import Telling
+from gateway.watches import Watch
 from rules import late, transitions
 from rules.evaluate import advance, stirs, truths
 from rules.model import Rule
 from rules.transitions import HOLD_INTERVALS, SILENCE_INTERVALS, Change, RuleState
-from rules.windows import BETWEEN, WindowState, new_window
+from rules.windows import WindowState, new_window
 
 if TYPE_CHECKING:
     from devices.stations import Device
@@ -47,48 +47,6 @@ _NEVER = 1 << 62
 _FULL = 2 * late.RECENT
 _NOT_EVALUATED = int(Flag.NOT_EVALUATED)
 _MINUTE_MS = 60_000
-
-
-class Watch:
-    """One parameter at one station with the rules on it. Derived: rebuilt from state and configuration."""
-
-    __slots__ = ("any_windows", "foreign", "high", "keep_ms", "low", "plan", "state", "strange", "windows")
-
-    def __init__(self, plan: Plan, state: ParameterState, windows: list[WindowState], any_windows: list[WindowState]) -> None:
-        self.plan = plan
-        self.state = state
-        self.windows = [KeptWindow(window, [band for band in plan.bands if band.number == number]) for number, window in enumerate(windows)]
-        self.any_windows = any_windows
-        self.keep_ms = plan.keep_ms
-        self.low, self.high = plan.low, plan.high
-        self.foreign, self.strange = plan.foreign, bool(plan.any_quality)
-
-
-class KeptWindow:
-    """A window of a parameter, and where its statistics may lie while nothing can begin. Derived."""
-
-    __slots__ = ("bands", "high", "inside", "low", "window")
-
-    def __init__(self, window: WindowState, bands: Sequence[WindowBand]) -> None:
-        self.window = window
-        self.bands = tuple((band.statistic, band.low, band.high) for band in bands)
-        between = all(band.statistic in BETWEEN for band in bands)
-        self.low = max((band.low for band in bands), default=-math.inf) if between else math.inf
-        self.high = min((band.high for band in bands), default=math.inf) if between else -math.inf
-        """A reading between these moves no statistic out of its band, as long as none leaves the window."""
-        self.inside = False
-        """Every statistic was in its band when it was looked at last."""
-
-    def rests(self, at_ms: int) -> bool:
-        """Whether every statistic is in its band."""
-        window = self.window
-        for statistic, low, high in self.bands:
-            found = window.total / window.count if statistic == "avg" else window.value(statistic, at_ms)
-            if found is not None and not low <= found <= high:
-                self.inside = False
-                return False
-        self.inside = True
-        return True
 
 
 class Watching:
@@ -131,8 +89,8 @@ class Watching:
             held = None if event_ms is None else Held(event_ms, interval, silence_s, message.source, device)
             awake = station.rules and event_ms is not None
             before = self._bridge(station, line.values, event_ms) if awake and event_ms is not None else None
-            touched: list[Watch] | None = None
-            strangers: list[Value] | None = None
+            touched: list[tuple[Watch, bool]] | None = None
+            strangers: list[tuple[Value, Shown | None]] | None = None
             belated: list[tuple[Watch, float]] | None = None
             again = False
             for value in line.values:
@@ -145,7 +103,7 @@ class Watching:
                 previous = state.held
                 if watch.strange and number is not None and event_ms is not None:
                     strangers = strangers or []
-                    strangers.append(value)
+                    strangers.append((value, state.shown))
                 if held is None or number is None or flag > _NOT_EVALUATED or (previous is not None and held.last_ms < previous.last_ms):
                     if held is not None and number is not None and flag <= _NOT_EVALUATED:
                         belated = belated or []
@@ -156,23 +114,14 @@ class Watching:
                     continue
                 revised = previous is not None and previous.last_ms == event_ms and previous.device == device
                 stirred = not watch.low <= number <= watch.high
-                for kept in watch.windows:
-                    if revised and kept.window.count:
-                        kept.window.revise(held.last_ms, state.value, number)
-                        kept.inside = False
-                    elif not kept.window.append(held.last_ms, number) and kept.inside and kept.low <= number <= kept.high:
-                        continue
-                    if not kept.rests(held.last_ms):
-                        stirred = True
-                if watch.keep_ms:
-                    recent = state.recent
-                    if recent and not revised and len(recent) < _FULL and recent[0] >= held.last_ms - 2 * watch.keep_ms:
-                        recent.append(held.last_ms)  # `late.remember` at its plainest
-                        recent.append(number)
-                    elif revised and recent:
-                        recent[-1] = number
-                    else:
-                        late.remember(recent, held.last_ms, number, watch.keep_ms)
+                last_ms, recent = held.last_ms, state.recent
+                if watch.keep_ms and not revised and recent and len(recent) < _FULL and recent[0] >= last_ms - 2 * watch.keep_ms:
+                    recent.append(last_ms)  # `late.remember` at its plainest
+                    recent.append(number)
+                elif watch.keep_ms or watch.windows:
+                    watch.keep(last_ms, number, state.value if revised else None)
+                if watch.windows and (last_ms < watch.wild_ms or not watch.calm_low <= number <= watch.calm_high):
+                    stirred = watch.stirs(last_ms, number) or stirred
                 if time_ms != event_ms or state.other is not None:
                     shown = state.shown
                     if shown is not None and time_ms < shown.time_ms:
@@ -185,15 +134,15 @@ class Watching:
                 again = again or revised
                 if stirred or awake or watch.foreign:
                     if touched is None:
-                        touched = [watch]
+                        touched = [(watch, stirred)]
                     else:
-                        touched.append(watch)
+                        touched.append((watch, stirred))
             if touched is not None and held is not None:
                 self._evaluate(station, touched, line.values, held.last_ms, received_ms, before or {}, out, sample=not again)
             if belated is not None and held is not None:
                 self._belated(station, belated, held, received_ms, out)
             if strangers is not None:
-                self._strangers(station, strangers, line.time_ms, received_ms, out)
+                self._strangers(station, strangers, time_ms, device, received_ms, out)
             if station.rules:
                 self.settle(station)
                 self._core.timers.schedule_station(station, received_ms)
@@ -211,18 +160,18 @@ class Watching:
         return found
 
     def _evaluate(
-        self, station: StationState, touched: list[Watch], values: Iterable[Value], event_ms: int, received_ms: int,
+        self, station: StationState, touched: list[tuple[Watch, bool]], values: Iterable[Value], event_ms: int, received_ms: int,
         before: dict[str, list[Change]], out: Outcomes, *, sample: bool,
     ) -> None:  # fmt: skip
         sight = self.sight(station.id)
         rules: dict[str, Rule] = {}
-        abroad: list[Watch] = []
-        for watch in touched:
+        abroad = False
+        for watch, stirred in touched:
             plan = watch.plan
             for rule in (*plan.plain, *plan.loud):
-                rules[rule.id] = rule
-            if plan.foreign:
-                abroad.append(watch)
+                if stirred or rule.id in station.rules:  # else it is at rest, and stays so
+                    rules[rule.id] = rule
+            abroad = abroad or plan.foreign
         for rule in rules.values():
             self.look(station, rule, sight, event_ms, received_ms, before.pop(rule.id, []), out, sample=sample)
         if abroad:
@@ -285,16 +234,7 @@ class Watching:
         at_ms = held.last_ms
         rules: dict[str, Rule] = {}
         for watch, number in belated:
-            replaced = None
-            recent = watch.state.recent
-            if watch.keep_ms and late.reaches(recent, at_ms, watch.keep_ms):
-                replaced = late.place(recent, at_ms, number)
-            for kept in watch.windows:
-                kept.inside = False
-                if replaced is None:
-                    kept.window.insert(at_ms, number)
-                else:
-                    kept.window.revise(at_ms, replaced, number)
+            watch.insert(at_ms, number)
             quiet = watch.low <= number <= watch.high and not watch.plan.bands
             for rule in (*watch.plan.plain, *watch.plan.loud):
                 if not quiet or rule.id in station.rules:
@@ -304,17 +244,28 @@ class Watching:
             silence_ms = self.silence_ms(station, rule)
             self.latecomers.reconsider(station, rule, sight, at_ms, silence_ms, received_ms, out, self.tell)
 
-    def _strangers(self, station: StationState, values: list[Value], time_ms: int, received_ms: int, out: Outcomes) -> None:
-        """Rules with `quality: any` look at readings of every flag, by the time at which they are shown."""
+    def _strangers(
+        self, station: StationState, values: list[tuple[Value, Shown | None]], time_ms: int, device: str, received_ms: int, out: Outcomes
+    ) -> None:
+        """Rules with `quality: any` look at readings of every flag, by the time at which they are shown.
+
+        With each comes what was shown before.
+        """
         sight = self.sights_of(station.id)[2]
         rules: dict[str, Rule] = {}
-        for value in values:
+        again = False
+        for value, before in values:
             watch = self.watches[station.id][value.parameter]
             shown = watch.state.shown
             if value.value is None or shown is None or shown.time_ms != time_ms:
                 continue
+            replaced = before.value if before is not None and before.time_ms == time_ms and before.device == device else None
+            again = again or replaced is not None
             for window in watch.any_windows:
-                window.insert(time_ms, value.value)
+                if replaced is None:
+                    window.insert(time_ms, value.value)
+                else:
+                    window.revise(time_ms, replaced, value.value)
             for rule in watch.plan.any_quality:
                 rules[rule.id] = rule
         for rule in rules.values():
@@ -324,7 +275,7 @@ class Watching:
                 elapsed: list[Change] = []
                 transitions.elapse(rule, state, max(time_ms, state.at_ms), self.silence_ms(station, rule), elapsed)
                 bridged = elapsed
-            self.look(station, rule, sight, time_ms, received_ms, bridged, out, sample=True)
+            self.look(station, rule, sight, time_ms, received_ms, bridged, out, sample=not again)
 
     def settle(self, station: StationState) -> None:
         """Rules at which nothing is pending or open any more forget their state: it is what a new one would be."""
@@ -351,6 +302,27 @@ class Watching:
     def silent_after(rule: Rule, interval_ms: int) -> int:
         """Silence counts from the last reading, and not before it has run out."""
         return max(rule.silence_ms or SILENCE_INTERVALS * interval_ms, round(HOLD_INTERVALS * interval_ms))
+
+    # ------------------------------------------------------------------ windows
+
+    def fold(self, station: str, parameter: str) -> None:
+        """Let the windows of this parameter take the readings that have come since: somebody is about to look at them."""
+        watches = self.watches.get(station)
+        watch = None if watches is None else watches.get(parameter)
+        if watch is not None:
+            watch.fold()
+
+    def fold_station(self, station: str) -> None:
+        """As `fold`, for all its windows."""
+        for watch in self.watches.get(station, {}).values():
+            watch.fold()
+
+    def fold_all(self) -> None:
+        """As `fold`, for all stations. What windows hold may change otherwise after it."""
+        for watches in self.watches.values():
+            for watch in watches.values():
+                watch.fold()
+                watch.doubt()
 
     # ------------------------------------------------------------------ derived
 

@@ -17,6 +17,7 @@ older than what is kept are stored, and rules do not see them. Windows of a past
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -45,10 +46,9 @@ def remember(recent: Numbers, at_ms: int, value: float, lateness_ms: int) -> Non
 
 def forget(recent: Numbers, before_ms: int) -> None:
     """Drop what is older, but for the newest of it: that is what was held then."""
-    keep = 0
-    while keep + 2 < len(recent) and recent[keep + 2] <= before_ms:
-        keep += 2
-    del recent[:keep]
+    gone = bisect_right(recent[::2], before_ms) - 1
+    if gone > 0:
+        del recent[: 2 * gone]
 
 
 def reaches(recent: Numbers, at_ms: int, lateness_ms: int) -> bool:

@@ -26,6 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from devices.stations import Station, area_fits
 from rules.language.condition import read_condition
 from rules.language.errors import ConditionError
+from rules.language.moments import Moments, joined
 from rules.language.nodes import Reading, Window
 from rules.language.overlap import overlap
 from rules.language.view import Compiled, WindowKey
@@ -183,8 +184,8 @@ class Rule:
     """Windows at the station itself, each with the parts that it must keep (`rules.windows.parts_of`)."""
     foreign_windows: Mapping[WindowKey, int]
     conditions: tuple[Compiled, ...]
-    timed: bool
-    """Time alone can change it."""
+    moments: Moments
+    """When time alone can change it."""
 
     def watches(self, station: Station, area: str) -> bool:
         """Whether this rule applies to the station, which lies in this area."""
@@ -265,7 +266,7 @@ def compile_rule(model: RuleModel, condition: Conditions) -> Rule:
         windows={key: parts for key, parts in windows.items() if key in near},
         foreign_windows={key: parts for key, parts in windows.items() if key in far},
         conditions=conditions,
-        timed=any(item.timed for item in conditions),
+        moments=joined(item.moments for item in conditions),
     )
 
 

@@ -8,7 +8,7 @@ A window is `(t - length, t]` in event time (semantics C4). Readings are gathere
 Error. A bucket belongs to the window if its *newest* reading does. So while a bucket holds one reading (interval >= width)
 every statistic is exact; else the window reaches up to one width, never more, further back than asked. Asked for a
 past instant it may besides end up to one width early. Median and p95 are taken from the readings themselves as long as a bucket
-holds fewer than `EXACT` different ones, else from values rounded by at most 1 % (2 % where one bucket holds more than
+holds fewer than `rules.samples.EXACT` different ones, else from values rounded by at most 1 % (2 % where one bucket holds more than
 `BINS` different values, 4 % where twice that, and so on).
 
 Memory. 8 bytes a column and bucket: 3 columns always (newest time, count, sum), 2 more for min and max, 1 for stddev, 3 for
@@ -22,11 +22,14 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 
 import msgspec
 
 from rules.columns import Integers, Numbers, integers, numbers
 from rules.language.nodes import Statistic
+from rules.samples import put_in, ranked, take_out
 
 BUCKETS = 128
 """A window never has more (semantics E7)."""
@@ -37,12 +40,6 @@ SPREAD = 96
 REACH_LENGTHS = 3
 """A window is kept at most so many times its own length into the past."""
 
-EXACT = 16
-"""Different readings that a bucket keeps as they are, for median and p95."""
-
-BINS = 64
-"""Different values that a bucket keeps beyond that."""
-
 _EXTREMES, _SPREAD, _ENDS, _SAMPLES = 1, 2, 4, 8
 _NEEDS: dict[str, int] = {
     "min": _EXTREMES, "max": _EXTREMES, "stddev": _SPREAD, "rate": _ENDS, "delta": _ENDS, "first": _ENDS, "last": _ENDS,
@@ -50,11 +47,10 @@ _NEEDS: dict[str, int] = {
 }  # fmt: skip
 BETWEEN = frozenset(("avg", "min", "max", "median", "p95", "first", "last"))
 """With one more reading, and none that leaves, these move towards that reading and not beyond it."""
+ROUNDED = frozenset(("median", "p95"))
+"""These may see a reading rounded."""
 
 _HOUR_MS = 3_600_000
-_LOG_GRID = math.log(1.02)
-_NOTHING = 1e-12
-"""Smaller than this counts as zero when values are rounded."""
 
 
 def parts_of(statistics: Iterable[str]) -> int:
@@ -136,6 +132,55 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         self.total += value
         return False
 
+    def extend(self, pairs: Numbers, start: int) -> None:
+        """Time, value, time, value … from `start` on, as `append` would take them one by one: the outcome is the same, bit for bit."""
+        if self.parts or start == len(pairs) - 2:
+            for index in range(start, len(pairs), 2):
+                self.append(int(pairs[index]), pairs[index + 1])
+            return
+        times, counts, totals = self.times, self.counts, self.totals
+        newest = pairs[-2]
+        if newest < self.leaves_ms and newest <= self.edge_ms:
+            found = pairs[start + 1 :: 2]  # all go to the newest bucket, and none leaves the window
+            counts[-1] += len(found)
+            totals[-1] = reduce(add, found, totals[-1])
+            times[-1] = int(newest)
+            self.count += len(found)
+            self.total = reduce(add, found, self.total)
+            return
+        width_ms, length_ms, edge_ms = self.width_ms, self.length_ms, self.edge_ms
+        head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+        for at_ms, value in zip(map(int, pairs[start::2]), pairs[start + 1 :: 2], strict=True):
+            if at_ms > edge_ms:  # as in `append`
+                edge_ms = at_ms + -at_ms % width_ms
+                times.append(at_ms)
+                counts.append(1)
+                totals.append(value)
+                if len(times) >= BUCKETS:
+                    self._trim(at_ms)
+                    head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+                    continue
+                count += 1
+                total += value
+                if at_ms >= leaves_ms:
+                    oldest = at_ms - length_ms
+                    while times[head] <= oldest:
+                        count -= counts[head]
+                        total -= totals[head]
+                        head += 1
+                    leaves_ms = times[head] + length_ms
+                continue
+            counts[-1] += 1
+            totals[-1] += value
+            times[-1] = at_ms
+            if at_ms < leaves_ms:
+                count += 1
+                total += value
+            else:
+                self._sum_anew()
+                head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+        self.edge_ms, self.head, self.count, self.total, self.leaves_ms = edge_ms, head, count, total, leaves_ms
+
     def insert(self, at_ms: int, value: float) -> None:
         """A reading that may be older than others. Out of reach it is forgotten."""
         times = self.times
@@ -158,11 +203,22 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
             self._join(index, at_ms, value)
         self._sum_anew()
 
+    def insert_once(self, at_ms: int, value: float) -> None:
+        """A reading of which nobody knows any more whether its instant was taken in before: then the value is another now.
+
+        A bucket of several readings does not know their instants, and stays as it is.
+        """
+        index = self._bucket(at_ms)
+        if index is None or (self.counts[index] == 1 and self.times[index] != at_ms):
+            self.insert(at_ms, value)
+        elif self.counts[index] == 1:
+            self.revise(at_ms, self.totals[index], value)
+
     def revise(self, at_ms: int, old: float, new: float) -> None:
         """The reading at `at_ms` is another one now. (In a bucket of several, an extreme that it was stays.)"""
         index = self._bucket(at_ms)
-        if index is None:
-            return
+        if index is None or (self.counts[index] == 1 and self.times[index] != at_ms):
+            return  # it was never taken in
         if self.counts[index] == 1:
             self.totals[index] = new
             for column in (self.lows, self.highs, self.firsts, self.lasts):
@@ -216,7 +272,7 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
             if at_ms < self.began[index]:
                 self.began[index], self.firsts[index] = at_ms, value
         if parts & _SAMPLES:
-            _sample(self.samples[index], value)
+            put_in(self.samples[index], value)
         self.counts[index] = before + 1
         self.totals[index] += value
         if at_ms > self.times[index]:
@@ -228,7 +284,7 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
             mean = (self.totals[index] - value) / left
             self.squares[index] = max(0.0, self.squares[index] - (value - mean) * (value - self.totals[index] / (left + 1)))
         if self.parts & _SAMPLES:
-            _unsample(self.samples[index], value)
+            take_out(self.samples[index], value)
         self.counts[index] = left
         self.totals[index] -= value
 
@@ -238,7 +294,8 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         for column in (
             self.times, self.counts, self.totals, self.lows, self.highs, self.squares, self.began, self.firsts, self.lasts, self.samples,
         ):  # fmt: skip
-            del column[:gone]
+            if column:
+                del column[:gone]
         self._sum_anew()
 
     def _sum_anew(self) -> None:
@@ -299,6 +356,17 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         delta = self.lasts[high - 1] - self.firsts[low]
         return delta if statistic == "delta" else delta * _HOUR_MS / span
 
+    def outside_until(self, low: float, high: float) -> int:
+        """From this event time on nothing that the window holds now is outside low … high: no mean, extreme or end of a bucket."""
+        for index in range(len(self.times) - 1, self.head - 1, -1):
+            seen = [self.totals[index] / self.counts[index]]
+            seen += [column[index] for column in (self.lows, self.highs, self.firsts, self.lasts) if column]
+            if self.samples:
+                seen += (self.samples[index][0], self.samples[index][-2])
+            if min(seen) < low or max(seen) > high:
+                return self.times[index] + self.length_ms + self.width_ms
+        return -(1 << 62)
+
     def readings(self, at_ms: int) -> int:
         """How many readings are inside `(at_ms - length, at_ms]`."""
         return int(self.value("count", at_ms) or 0)
@@ -314,60 +382,10 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         """The middle reading (the mean of two if their number is even), or the smallest that 95 % do not exceed."""
         pairs = sorted((bucket[index], bucket[index + 1]) for bucket in self.samples[low:high] for index in range(0, len(bucket), 2))
         ranks = (math.ceil(0.95 * count),) if statistic == "p95" else ((count + 1) // 2, count // 2 + 1)
-        return sum(_ranked(pairs, rank) for rank in ranks) / len(ranks)
+        return sum(ranked(pairs, rank) for rank in ranks) / len(ranks)
 
 
 def new_window(length_ms: int, parts: int, lateness_ms: int) -> WindowState:
     """An empty window. `lateness_ms` is how late a reading may be and still be evaluated; see the module for the reach it has."""
     reach = min(lateness_ms, REACH_LENGTHS * length_ms)
     return WindowState(length_ms, -(-(length_ms + reach) // SPREAD), parts)
-
-
-def _ranked(pairs: list[tuple[float, float]], rank: int) -> float:
-    seen = 0.0
-    for value, weight in pairs:
-        seen += weight
-        if seen >= rank:
-            return value
-    return pairs[-1][0]
-
-
-def _sample(pairs: Numbers, value: float) -> None:
-    if len(pairs) >= 2 * EXACT:
-        value = _rounded(value, 1)
-    _put(pairs, value, 1.0)
-    if len(pairs) < 2 * EXACT:
-        return
-    grid = 1
-    while len(pairs) == 2 * EXACT or len(pairs) > 2 * BINS:
-        before = list(zip(pairs[::2], pairs[1::2], strict=True))
-        del pairs[:]
-        for known, weight in before:
-            _put(pairs, _rounded(known, grid), weight)
-        if len(pairs) == 2 * EXACT:
-            return
-        grid *= 2
-
-
-def _put(pairs: Numbers, value: float, weight: float) -> None:
-    at = 2 * bisect_left(pairs[::2], value)
-    if at < len(pairs) and pairs[at] == value:
-        pairs[at + 1] += weight
-    else:
-        pairs.insert(at, weight)
-        pairs.insert(at, value)
-
-
-def _unsample(pairs: Numbers, value: float) -> None:
-    nearest = min(range(0, len(pairs), 2), key=lambda index: abs(pairs[index] - value))
-    pairs[nearest + 1] -= 1.0
-    if pairs[nearest + 1] <= 0:
-        del pairs[nearest : nearest + 2]
-
-
-def _rounded(value: float, grid: int) -> float:
-    size = abs(value)
-    if size < _NOTHING:
-        return 0.0
-    step = _LOG_GRID * grid
-    return math.copysign(math.exp(round(math.log(size) / step) * step), value)

@@ -26,18 +26,9 @@ from gateway.judging import Series
 from gateway.outcomes import Outcomes, Transition
 from gateway.state import StationState
 from gateway.summing import Summing
-from rules.language.nodes import Age, Clock, Node
-from rules.language.reach import children
-from rules.model import Rule
 
 SOURCE = "trial"
 """The broker of stations that a trial makes up."""
-
-
-_NEVER = 1 << 62
-_DAY_MS = 86_400_000
-_MIDNIGHT_MS = 17 * 3_600_000
-"""UTC: limits change at midnight in Viet Nam, whose texts they are (`gateway.conditions`)."""
 
 
 class Given(NamedTuple):
@@ -66,7 +57,6 @@ class Trial:
         self.readings = 0
         self._sources = sorted(self._decoded.sources)
         self._step([Start(start_ms, "trial"), Config(start_ms, digest, text), *(Link(start_ms, name, True) for name in self._sources)])
-        self._only_at_midnight(start_ms)
         self._makers = {name: _Maker(device, self._decoded, self._sources) for name, device in self._decoded.registry.devices.items()}
 
     def feed(self, given: Given) -> None:
@@ -80,12 +70,6 @@ class Trial:
 
     def until(self, now_ms: int) -> None:
         """Let the clock go on to this instant, with a tick at each instant at which something is due."""
-        while self._midnight_ms < now_ms:
-            self._upto(self._midnight_ms)
-            self._look_at_limits()
-        self._upto(now_ms)
-
-    def _upto(self, now_ms: int) -> None:
         core = self.core
         while (due := core.next_due_ms()) < now_ms:
             self._step([Tick(due)])
@@ -97,39 +81,12 @@ class Trial:
         self.until(now_ms)
         self._step([Tick(now_ms)])
 
-    def _only_at_midnight(self, start_ms: int) -> None:
-        """Where time changes nothing but `limit(…)`, whose values change at midnight, it is not looked at each minute."""
-        plans = self.core.watching.plans
-        self._every_minute = [item for item in plans.timed if _by_the_clock(item[1])]
-        self._timed, plans.timed = plans.timed, self._every_minute
-        self._midnight_ms = _NEVER
-        if len(self._timed) > len(self._every_minute):
-            self._midnight_ms = start_ms - (start_ms - _MIDNIGHT_MS) % _DAY_MS + _DAY_MS
-
-    def _look_at_limits(self) -> None:
-        plans = self.core.watching.plans
-        plans.timed = self._timed
-        if not self._every_minute:
-            self.core.schedule(self._midnight_ms, "m", "")
-        self._step([Tick(self._midnight_ms)])
-        plans.timed = self._every_minute
-        self._midnight_ms += _DAY_MS
-
     def _step(self, inputs: list[Input]) -> None:
         out = self.core.step(inputs)
         if out.transitions:
             self.transitions.extend(out.transitions)
         if out.intents:
             self.told.update(intent.transition.episode for intent in out.intents if not intent.quiet)
-
-
-def _by_the_clock(rule: Rule) -> bool:
-    """Whether a condition of it asks for the time, or for an age."""
-
-    def asks(node: Node) -> bool:
-        return isinstance(node, Age | Clock) or any(asks(child) for child in children(node))
-
-    return any(asks(condition.node) for condition in rule.conditions)
 
 
 def run(plain: Mapping[str, Any], given: Iterable[Given], start_ms: int, until_ms: int) -> Trial:

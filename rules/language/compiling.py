@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 from rules.language.intervals import COMPARE, FLIPPED, band_of, calculate, constant, interval_of
+from rules.language.moments import NEVER
 from rules.language.nodes import (
     Across,
     Age,
@@ -40,7 +41,7 @@ from rules.language.nodes import (
     Text,
     Window,
 )
-from rules.language.reach import reach_of
+from rules.language.reach import moments_of, reach_of
 from rules.language.view import Compiled, Evaluate, View, WindowKey
 from rules.language.vocabulary import LimitKey, Limits
 from rules.language.writing import text_of
@@ -79,6 +80,7 @@ def compile_condition(node: Node, limits: Limits, text: str = "") -> Compiled:
         foreign_parameters=frozenset(reach.foreign_parameters),
         foreign_windows=frozenset(reach.foreign_windows),
         timed=reach.timed,
+        moments=moments_of(node, limits) if reach.timed else NEVER,
         band=band_of(node),
     )
 

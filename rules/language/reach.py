@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rules.language.moments import Moments
 from rules.language.nodes import (
     Across,
     Age,
@@ -12,6 +13,7 @@ from rules.language.nodes import (
     Arithmetic,
     Call,
     Clock,
+    ClockValue,
     Comparison,
     FlagOf,
     In,
@@ -25,6 +27,11 @@ from rules.language.nodes import (
     Window,
 )
 from rules.language.view import WindowKey
+from rules.language.vocabulary import LimitKey, Limits
+
+_MINUTE_MS = 60_000
+_DAY = 24 * 60
+"""Minutes."""
 
 
 @dataclass(slots=True)
@@ -69,6 +76,28 @@ def reach_of(node: Node) -> Reach:
     reach = Reach()
     _add(reach, node, elsewhere=False)
     return reach
+
+
+def moments_of(node: Node, limits: Limits) -> Moments:
+    """When time alone can change a condition."""
+    always, minutes, instants = False, set[int](), set[int]()
+    compared = {id(item.left): item.right for item in walk(node) if isinstance(item, Comparison)}
+    compared |= {id(item.right): item.left for item in walk(node) if isinstance(item, Comparison)}
+    for item in walk(node):
+        match item:
+            case Age():
+                always = True
+            case Clock("time") if isinstance(other := compared.get(id(item)), ClockValue):
+                minutes |= {0, other.value // _MINUTE_MS, other.value // _MINUTE_MS + 1}
+            case Clock("time" | "minute"):
+                always = True
+            case Clock("hour"):
+                minutes.update(range(0, _DAY, 60))
+            case Clock():
+                minutes.add(0)
+            case LimitOf(standard, parameter, averaging, category):
+                instants |= set(limits.changes(LimitKey(standard, parameter, averaging, category)))
+    return Moments(always, frozenset(minute % _DAY for minute in minutes), tuple(sorted(instants)))
 
 
 def _add(reach: Reach, node: Node, *, elsewhere: bool) -> None:

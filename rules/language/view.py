@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
+from rules.language.moments import NEVER, Moments
 from rules.language.nodes import Node, Selector, Statistic
 
 
@@ -77,5 +78,7 @@ class Compiled:
     """… and of which parameters."""
     foreign_windows: frozenset[WindowKey] = frozenset()
     timed: bool = False
-    """Time alone can change it (`age`, clock, `limit`): it is looked at again each whole minute."""
+    """Time alone can change it (`age`, clock, `limit`) …"""
+    moments: Moments = NEVER
+    """… at these moments."""
     band: Band | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -44,6 +44,9 @@ class Limits(Protocol):
     def value(self, key: LimitKey, at_ms: int) -> float | None:
         """In the parameter's canonical unit; None when nothing is in force at that time."""
 
+    def changes(self, key: LimitKey) -> Sequence[int]:
+        """When another number comes into force, or none any more: whole minutes, ms since the epoch, rising."""
+
 
 class NoLimits:
     """No standard at all."""
@@ -53,6 +56,9 @@ class NoLimits:
 
     def value(self, key: LimitKey, at_ms: int) -> float | None:
         return None
+
+    def changes(self, key: LimitKey) -> Sequence[int]:
+        return ()
 
 
 class FieldInfo(NamedTuple):

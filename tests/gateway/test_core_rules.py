@@ -235,6 +235,43 @@ def test_a_condition_on_the_clock_changes_with_the_hour() -> None:
     assert (item.started_ms, item.event_ms) == (NOW - 1 + 60 * MIN, NOW - 1 + 61 * MIN)
 
 
+def test_a_condition_on_the_clock_or_a_limit_is_looked_at_only_when_it_changes() -> None:
+    core = town(
+        rule("pm25 > 100 and hour >= 10"),
+        rule("pm25 > limit('QCVN 05:2023', pm25, '24h') + 100", name="s"),
+        rule("weekday == sat", name="t"),
+    )
+    run(core, *(air(n, NOW, pm25=10) for n in range(3)))
+    # 09:00 in Da Nang: silence is due before the full hour, and nothing else.
+    dues = {due for due, kind, _ in core._timers if kind == "m"}
+    assert dues == {NOW - 1 + 60 * MIN}
+
+
+def daily(*rules: dict[str, Any], at_ms: int = NOW) -> Core:
+    """One station whose device speaks once a day."""
+    data = plain(air=1, water=0, rules=list(rules))
+    data["stations"][0]["devices"][0]["interval"] = "1d"
+    return started(data, at_ms)
+
+
+def test_of_what_passed_while_nobody_was_there_the_last_change_is_looked_at() -> None:
+    core = daily(
+        rule("pm25 > 100 and weekday == sun", name="day", immediate=True),
+        rule("pm25 > 100 and hour == 3", name="hour", immediate=True),
+    )
+    run(core, air(0, NOW, pm25=150))  # Saturday, 09:00 in Da Nang
+    out = run(core, Tick(NOW + 20 * 60 * MIN))
+    assert [(item.rule, item.event_ms) for item in out.transitions] == [("day", NOW - 1 + 15 * 60 * MIN)]
+
+
+def test_a_limit_that_comes_into_force_changes_a_rule_without_a_reading() -> None:
+    midnight = 1_694_451_600_000  # 12 September 2023 in Viet Nam
+    core = daily(rule("pm25 > limit('QCVN 05:2023', pm25, '24h')", immediate=True), at_ms=midnight - 600 * MIN)
+    assert said(run(core, air(0, midnight - 600 * MIN, pm25=150), Tick(midnight - 1))) == []
+    (item,) = only(run(core, Tick(midnight + 1)))
+    assert (item.state, item.event_ms) == ("firing", midnight)
+
+
 # ---------------------------------------------------------------- flapping and rates
 
 

@@ -22,6 +22,9 @@ class Limits:
     def value(self, key: LimitKey, at_ms: int) -> float | None:
         return 50.0
 
+    def changes(self, key: LimitKey) -> list[int]:
+        return []
+
 
 VOCABULARY = Vocabulary(catalogue=catalogue(), derived={"vn_aqi": ParameterInfo(unit="1", display="")}, limits=Limits())
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", page(), re.DOTALL)

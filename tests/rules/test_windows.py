@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rules.columns import decode_column, encode_column
 from rules.language.nodes import Statistic
-from rules.windows import BETWEEN, BUCKETS, SPREAD, WindowState, new_window, parts_of
+from rules.windows import BETWEEN, BUCKETS, ROUNDED, SPREAD, WindowState, new_window, parts_of
 
 MIN = 60_000
 HOUR = 60 * MIN
@@ -204,6 +204,60 @@ def test_a_revision_in_a_crowded_bucket_keeps_sum_and_spread_right() -> None:
 
 def test_nothing_is_known_of_an_empty_window() -> None:
     assert [state for statistic in ALL if (state := window().value(statistic, START)) is not None] == [0.0]
+
+
+@given(gaps, st.lists(st.integers(1, 40), max_size=300), st.sampled_from(["avg", "max", "stddev", "median", "rate"]))
+def test_many_readings_at_once_are_the_same_to_the_bit(steps: Readings, cuts: list[int], statistic: Statistic) -> None:
+    """However they are cut: when a window takes them in is not in the state."""
+    readings = series([(gap // 20, value) for gap, value in steps])
+    single, bulk = (new_window(HOUR, parts_of([statistic]), 10 * MIN) for _ in range(2))
+    pairs = array("d", [number for reading in readings for number in reading])
+    for at_ms, value in readings:
+        single.append(at_ms, value)
+    taken = 0
+    for size in [*cuts, len(readings)]:
+        upto = min(len(pairs), taken + 2 * size)
+        if upto > taken:
+            bulk.extend(pairs[:upto], taken)
+            taken = upto
+    assert msgspec.msgpack.encode(bulk, enc_hook=encode_column) == msgspec.msgpack.encode(single, enc_hook=encode_column)
+
+
+@given(gaps, st.floats(-1000, 1000), st.floats(-1000, 1000))
+def test_what_is_between_stays_between(steps: Readings, one: float, other: float) -> None:
+    """Once `outside_until` is over, no statistic of `BETWEEN` is outside, unless a reading that came since is."""
+    low, high = sorted((one, other))
+    state, readings = window(), series(steps)
+    newest = -(1 << 62)
+    for index, (at_ms, value) in enumerate(readings):
+        state.append(at_ms, value)
+        if not low <= value <= high:
+            newest = at_ms + state.length_ms + state.width_ms
+        if index % 7 == 0:
+            assert state.outside_until(low, high) <= newest + state.width_ms
+        if state.outside_until(low, high) <= at_ms:
+            for statistic in BETWEEN - ROUNDED:
+                found = state.value(statistic, at_ms)  # type: ignore[arg-type]
+                assert found is None or low - 1e-9 <= found <= high + 1e-9
+
+
+def test_B1_what_may_have_been_there_before_counts_once() -> None:
+    state = window()
+    state.insert_once(START, 1.0)
+    state.insert_once(START + 10 * MIN, 2.0)
+    state.insert_once(START, 5.0)
+    assert (state.count, state.total) == (2, 7.0)
+    state.insert_once(START + 1, 4.0)  # the bucket holds one reading, of another instant
+    assert (state.count, state.total) == (3, 11.0)
+    state.insert_once(START + 1, 9.0)  # … and now two, of which it does not know the instants
+    assert (state.count, state.total) == (3, 11.0)
+
+
+def test_a_reading_that_never_was_there_is_not_revised() -> None:
+    state = window()
+    state.append(START, 1.0)
+    state.revise(START + 1, 3.0, 4.0)
+    assert state.total == 1.0
 
 
 @given(gaps)

@@ -62,6 +62,9 @@ class Tables:
         value = self._values[key]
         return 30.0 if key.averaging == "24h" and value is not None and at_ms >= 1_893_456_000_000 else value
 
+    def changes(self, key: LimitKey) -> Sequence[int]:
+        return (1_893_456_000_000,) if key.averaging == "24h" else ()
+
 
 VOCABULARY = Vocabulary(
     catalogue=catalogue(),
