@@ -264,7 +264,7 @@ class Judging:
     def _compiled(self, device: DeviceState, entry: Device, parameter: str) -> Series:
         interpreter = self._core.interpreter
         layers = interpreter.quality_of(entry, device.hours_at, parameter)
-        zone = self._core.summing.zone
+        zone = self._core.summing.calendar.zone
         compiled = plan(interpreter.catalogue[parameter], entry.interval_ms, loader.quality_defaults(), layers, zone)
         state = device.series.get(parameter)
         if state is None:
