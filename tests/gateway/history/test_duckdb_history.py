@@ -18,7 +18,8 @@ from devices.reading import Line, Value
 from gateway.errors import EnvgwError, Retryable
 from gateway.history import duckdb_store
 from gateway.history.duckdb_history import DuckDBHistory
-from gateway.history.duckdb_store import DuckStore, Locked
+from gateway.history.duckdb_schema import Locked
+from gateway.history.duckdb_store import DuckStore
 from gateway.settings import HistorySection
 
 T0 = 1_763_856_000_000
