@@ -258,6 +258,8 @@ class Summing:
     ) -> None:
         if values or notes:
             readings = tuple(Value(name, float(value), 1) for name, value in values.items())
+            # An index that there is no more must not stand there with the value that it had.
+            readings += tuple(Value(name.removesuffix("_why"), None, 9) for name, _ in notes if name.endswith("_why"))
             out.lines.append(Line("index", station.id, station.id, area, at, readings, tuple(notes)))
 
     def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
