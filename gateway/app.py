@@ -333,6 +333,7 @@ class Gateway:
                 if isinstance(history, Compacting):
                     with contextlib.suppress(DeliveryError):  # its lane meets the same trouble, and tells of it
                         await history.compact()
+                        await history.expire(self.clock.now_ms())
 
     # ------------------------------------------------------------------ how it is
 

@@ -48,6 +48,14 @@ class QueryFormat(StrEnum):
     PARQUET = "parquet"
 
 
+class QueryResolution(StrEnum):
+    """What `envgw query` answers with: `gateway.history.base.Resolution`."""
+
+    RAW = "raw"
+    HOURS = "1h"
+    DAYS = "1d"
+
+
 class AlertState(StrEnum):
     """Which alerts to list."""
 
@@ -315,6 +323,7 @@ def query(
     parameter: Annotated[list[str] | None, typer.Option(help="Parameter id; may be repeated; default all.")] = None,
     since: Annotated[str | None, typer.Option(help="ISO 8601 with zone, or -24h; exclusive; default -24h.")] = None,
     until: Annotated[str | None, typer.Option(help="The same, inclusive; default now.")] = None,
+    resolution: Annotated[QueryResolution, typer.Option(help="As measured, or the summaries of hours or days.")] = QueryResolution.RAW,
     format_: Annotated[QueryFormat, typer.Option("--format", help="Output format.")] = QueryFormat.TABLE,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -325,7 +334,7 @@ def query(
     form = "json" if as_json else format_.value
     if form == "parquet" and sys.stdout.isatty():
         _usage("parquet is binary: redirect it into a file")
-    _run(lambda: write(_settings(config), station, parameter, since, until, form, sys.stdout.buffer))
+    _run(lambda: write(_settings(config), station, parameter, since, until, form, sys.stdout.buffer, resolution.value))
 
 
 app.command()(series_app.quality)

@@ -135,6 +135,9 @@ class HistorySection(Section):
     backoff_max: Duration = Field(
         _text("30s"), description="Longest pause between two tries; a longer Retry-After is honoured up to 5 min."
     )
+    retention: Duration | None = Field(
+        None, description="How long raw readings are kept; hourly and daily summaries, indices and alerts stay."
+    )
     quota: Size = Field(_text("2GB"), description="Not required lanes: how much journal may wait for it before it is parked.")
 
     @model_validator(mode="after")

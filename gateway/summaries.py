@@ -249,8 +249,10 @@ def _index_line(lines: list[Line], place: Station, at: int, values: dict[str, fl
         return
     if final is not None:
         notes.append(("final", 1.0 if final else 0.0))
-    readings = tuple([Value(name, float(value), 1) for name, value in values.items()])
-    lines.append(Line("index", place.id, place.id, place.area_at(at), at, readings, tuple(notes)))
+    readings = [Value(name, float(value), 1) for name, value in values.items()]
+    # An index that there is no more must not stand there with the value that it had.
+    readings += [Value(name.removesuffix("_why"), None, 9) for name, _ in notes if name.endswith("_why")]
+    lines.append(Line("index", place.id, place.id, place.area_at(at), at, tuple(readings), tuple(notes)))
 
 
 def _say(index: Index, name: str, values: dict[str, float], notes: Notes) -> None:

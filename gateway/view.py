@@ -16,7 +16,7 @@ from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
 from gateway.explaining import NothingToExplain, explained
 from gateway.health import HealthPart
-from gateway.history.base import StoredReading
+from gateway.history.base import Resolution, StoredReading
 from gateway.inputs import Command, Message, Reinterpreted, Replayed
 from gateway.ledger import Episode, Ledger, StoredRejection
 from gateway.outcomes import Outcomes, Transition
@@ -111,14 +111,14 @@ class View:
         }
 
     def readings(
-        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
     ) -> AsyncIterator[StoredReading]:
         if station is not None and station not in self._gateway.core.interpreter.registry.stations:
             raise NotFound(f"no station {station!r} in the registry")
         history = self._gateway.query_history()
         if history is None:
             raise NotFound("no history that can be asked is configured (`history:`)")
-        return history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms)
+        return history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution)
 
     # ------------------------------------------------------------------ alerts
 

@@ -12,12 +12,15 @@ import orjson
 from fastapi import FastAPI, Header, Query, Request
 from starlette.responses import Response
 
+from devices.loader import derived_table
 from gateway import health, metrics
 from gateway.api import models, streams
 from gateway.api.guard import Guard
 from gateway.api.problem import install, problem
 from gateway.api.times import parse_instant
 from gateway.api.view import GatewayView
+from gateway.history.base import Resolution
+from gateway.history.rows import extra_columns
 from gateway.version import VERSION
 
 KEEP_ALIVE_S = 15.0
@@ -107,11 +110,16 @@ def _readings(app: FastAPI, gateway: GatewayView) -> None:
         parameter: Annotated[list[str] | None, Query(description="Parameter ids; repeat it or separate them by commas.")] = None,
         since: Annotated[str, Query(description=_SINCE + " Exclusive.", max_length=50)] = "-24h",
         until: Annotated[str, Query(description=_SINCE + " Inclusive.", max_length=50)] = "now",
+        resolution: Annotated[
+            Resolution, Query(description="`raw`: as measured. `1h`, `1d`: the gateway's summaries. Indices are asked for by name.")
+        ] = "raw",
         format: Annotated[Literal["jsonl", "csv"] | None, Query(description="Default: what `Accept` asks for, else jsonl.")] = None,  # noqa: A002
         accept: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         """Readings with since < time ≤ until from the history, ordered by station, device, parameter, time.
 
+        Indices come with `category`, `dominant` or `why` there is none, summaries with `min`, `max`, `count`, `complete` (share of
+        the hour or day) and `worst` (flag), both with `final` (false: may still be revised).
         Streamed, however many there are. An answer that ends without the final chunk is not whole: ask again.
         """
         now_ms = gateway.now_ms()
@@ -122,11 +130,12 @@ def _readings(app: FastAPI, gateway: GatewayView) -> None:
         if since_ms > until_ms:
             return problem(422, f"since ({since}) is after until ({until}): exchange them.")
         parameters = [name for text in parameter or [] for name in text.split(",") if name]
-        rows = gateway.readings(station=station, parameters=parameters or None, since_ms=since_ms, until_ms=until_ms)
+        rows = gateway.readings(station=station, parameters=parameters or None, since_ms=since_ms, until_ms=until_ms, resolution=resolution)
         # The first row is fetched before the answer begins, so that a history that is down gives a status and not a torso.
         first = await anext(rows, None)
         if format == "csv" or (format is None and "text/csv" in accept):
-            body = streams.chunks(first, rows, streams.csv_rows(gateway.unit), streams.CSV_HEAD)
+            extra = extra_columns(resolution, parameters or None, frozenset(derived_table()))
+            body = streams.chunks(first, rows, streams.csv_rows(gateway.unit, extra), streams.csv_head(extra))
             return streams.Streamed(body, media_type="text/csv")
         return streams.Streamed(streams.chunks(first, rows, streams.json_lines(gateway.unit), b""), media_type="application/x-ndjson")
 

@@ -108,6 +108,15 @@ class Reading(BaseModel):
     value: float | None
     unit: str
     flag: int
+    category: str | None = Field(None, description="Of an index: id of its category.")
+    dominant: str | None = Field(None, description="Of an index: the parameter that decides.")
+    why: str | None = Field(None, description="Of an index without a value: the reason.")
+    min: float | None = Field(None, description="Of a summary: least usable reading.")
+    max: float | None = Field(None, description="Of a summary: largest usable reading.")
+    count: int | None = Field(None, description="Of a summary: usable readings.")
+    complete: float | None = Field(None, description="Of a summary: share of the readings that should be there, 0 to 1.")
+    worst: int | None = Field(None, description="Of a summary: worst flag of all its readings.")
+    final: bool | None = Field(None, description="Of a summary or an index: nothing will revise it any more.")
 
 
 class Alert(BaseModel):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 
 import orjson
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gateway.api.events import EventStream, iso
+from gateway.api.events import EventStream
 from gateway.history.base import StoredReading
+from gateway.history.rows import COLUMNS, cells, row_of
 
-COLUMNS = ("time", "station", "device", "area", "medium", "parameter", "value", "unit", "flag")
 _ROWS = 500
 """Rows a chunk: under a millisecond of the event loop, which belongs to the sensors."""
 
@@ -42,37 +42,26 @@ def json_lines(unit: Callable[[str], str]) -> Encode:
     """One JSON object a line."""
 
     def encode(rows: list[StoredReading]) -> bytes:
-        return b"".join([orjson.dumps(_document(row, unit), option=orjson.OPT_APPEND_NEWLINE) for row in rows])
+        return b"".join([orjson.dumps(row_of(row, unit(row.parameter)), option=orjson.OPT_APPEND_NEWLINE) for row in rows])
 
     return encode
 
 
-def csv_rows(unit: Callable[[str], str]) -> Encode:
+def csv_rows(unit: Callable[[str], str], extra: Sequence[str]) -> Encode:
     """Rows as RFC 4180 has them."""
+    columns = (*COLUMNS, *extra)
 
     def encode(rows: list[StoredReading]) -> bytes:
         out = io.StringIO()
-        csv.writer(out).writerows([tuple(_document(row, unit).values()) for row in rows])
+        csv.writer(out).writerows([cells(row_of(row, unit(row.parameter)), columns) for row in rows])
         return out.getvalue().encode()
 
     return encode
 
 
-CSV_HEAD = (",".join(COLUMNS) + "\r\n").encode()
-
-
-def _document(row: StoredReading, unit: Callable[[str], str]) -> dict[str, object]:
-    return {
-        "time": iso(row.time_ms),
-        "station": row.station,
-        "device": row.device,
-        "area": row.area,
-        "medium": row.medium,
-        "parameter": row.parameter,
-        "value": row.value,
-        "unit": unit(row.parameter),
-        "flag": row.flag,
-    }
+def csv_head(extra: Sequence[str]) -> bytes:
+    """The first line."""
+    return (",".join((*COLUMNS, *extra)) + "\r\n").encode()
 
 
 class Streamed(StreamingResponse):

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from gateway.api.events import EventStream
 from gateway.errors import EnvgwError
 from gateway.health import HealthPart
-from gateway.history.base import StoredReading
+from gateway.history.base import Resolution, StoredReading
 
 Document = dict[str, Any]
 AlertState = Literal["open", "firing", "unknown", "resolved", "all"]
@@ -59,7 +59,7 @@ class GatewayView(Protocol):
         ...
 
     def readings(
-        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
     ) -> AsyncIterator[StoredReading]:
         """As `History.query`: since < time <= until, in constant memory. Raises NotFound, DeliveryError."""
         ...

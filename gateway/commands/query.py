@@ -11,12 +11,12 @@ import orjson
 
 from devices.loader import catalogue, derived_table
 from devices.problems import did_you_mean
-from devices.times import parse_instant as read_instant
 from gateway.api.times import parse_instant
 from gateway.commands.client import Api, NotRunning
 from gateway.errors import EnvgwError
-from gateway.history.base import StoredReading
+from gateway.history.base import Resolution, StoredReading
 from gateway.history.query import Format, query_offline, write_answer
+from gateway.history.rows import extra_columns, reading_of
 from gateway.settings import Settings
 
 
@@ -28,22 +28,25 @@ async def write(
     until: str | None,
     form: str,
     out: BinaryIO,
+    resolution: Resolution = "raw",
 ) -> int:
     """Write the answer to `out`; returns the number of rows. Raises EnvgwError."""
     units = {name: entry.unit for name, entry in catalogue().items()} | {name: entry.unit for name, entry in derived_table().items()}
     for name in parameters or ():
         if name not in units:
             raise EnvgwError(f"no parameter {name!r} in the catalogue, nor among what is derived{did_you_mean(name, units)}")
-    found = rows(settings, station, list(parameters) if parameters else None, since or "-24h", until or "now")
-    return await write_answer(found, cast(Format, form), out, lambda name: units.get(name, ""))
+    names = list(parameters) if parameters else None
+    found = rows(settings, station, names, since or "-24h", until or "now", resolution)
+    extra = extra_columns(resolution, names, frozenset(derived_table()))
+    return await write_answer(found, cast(Format, form), out, lambda name: units.get(name, ""), extra)
 
 
 async def rows(
-    settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str
+    settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str, resolution: Resolution = "raw"
 ) -> AsyncIterator[StoredReading]:
     """Readings with since < time <= until, ordered by station, device, parameter, time. Raises EnvgwError."""
     try:
-        async for row in _online(settings, station, parameters, since, until):
+        async for row in _online(settings, station, parameters, since, until, resolution):
             yield row
         return
     except NotRunning:
@@ -56,17 +59,18 @@ async def rows(
         raise EnvgwError(str(error)) from None
     section = next((item for item in settings.history if item.kind == "duckdb"), settings.history[0])
     async for row in query_offline(
-        section, settings.gateway.data_dir, station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms
-    ):
+        section, settings.gateway.data_dir,
+        station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution,
+    ):  # fmt: skip
         yield row
 
 
 async def _online(
-    settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str
+    settings: Settings, station: str | None, parameters: list[str] | None, since: str, until: str, resolution: Resolution
 ) -> AsyncIterator[StoredReading]:
     """The API's JSON lines. A relative time is relative to the gateway's clock, which in the demo is not ours."""
     api = Api(settings)
-    params: dict[str, str] = {"since": since, "until": until, "format": "jsonl"}
+    params: dict[str, str] = {"since": since, "until": until, "resolution": resolution, "format": "jsonl"}
     if station:
         params["station"] = station
     if parameters:
@@ -82,26 +86,11 @@ async def _online(
                 raise EnvgwError(_detail(body) or f"the gateway answers {answer.status_code}")
             async for line in answer.aiter_lines():
                 if line:
-                    yield _reading(orjson.loads(line))
+                    yield reading_of(orjson.loads(line))
     except httpx.ConnectError:
         raise NotRunning(f"no gateway answers at {api.base}") from None
     except httpx.HTTPError as error:
         raise EnvgwError(f"the answer of {api.base} broke off: {error or type(error).__name__}. Ask again") from None
-
-
-def _reading(row: dict[str, object]) -> StoredReading:
-    time_ms = read_instant(str(row["time"]), UTC)
-    value = row["value"]
-    return StoredReading(
-        time_ms=time_ms,
-        station=str(row["station"]),
-        device=str(row["device"]),
-        area=str(row["area"]),
-        medium=str(row["medium"]),
-        parameter=str(row["parameter"]),
-        value=None if value is None else float(cast(float, value)),
-        flag=int(cast(int, row["flag"])),
-    )
 
 
 def _detail(body: bytes) -> str:

@@ -7,14 +7,17 @@ neither blocks writing nor sees half a batch; what it cannot sort within the mem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from devices.reading import Line
 from gateway.errors import DeliveryError, EnvgwError, Retryable
-from gateway.history.base import RefusedLine, StoredReading
+from gateway.history import duckdb_query
+from gateway.history.base import RefusedLine, Resolution, StoredNotes, StoredReading
+from gateway.history.duckdb_query import Assembly, Question
 from gateway.settings import HistorySection
 
 if TYPE_CHECKING:
@@ -24,19 +27,6 @@ if TYPE_CHECKING:
 
 _FETCH = 2_000
 """Rows handed from the query's thread to the event loop at once (about 1 ms)."""
-
-# Which measurements: `gateway.history.base.is_asked`.
-_QUERY = """
-WITH wanted AS (
-    SELECT id, station, device, area, medium, parameter, dense_rank() OVER (ORDER BY station, device, parameter) AS place
-    FROM series WHERE ($station IS NULL OR station = $station) AND ($parameters IS NULL OR list_contains($parameters, parameter))
-    AND medium NOT IN ('alert', 'gateway') AND right(medium, 3) NOT IN ('_1h', '_1d') AND (medium <> 'index' OR $parameters IS NOT NULL)
-)
-SELECT time_ms, station, device, area, medium, parameter, value, flag
-FROM (SELECT place, id, time_ms, medium AS kind, revision, value, flag FROM reading JOIN wanted ON id = series
-      WHERE time_ms > $since AND time_ms <= $until) AS found JOIN wanted USING (id)
-ORDER BY found.place, time_ms, kind, revision DESC
-"""
 
 T = TypeVar("T")
 
@@ -68,33 +58,56 @@ class DuckDBHistory:
         await self._in_writer(lambda: self._opened().rewind(upto))
 
     async def compact(self, most_rows: int = 200_000) -> int:
-        """Delete superseded revisions among the next `most_rows` rows; returns how many. To be called now and then."""
+        """Delete superseded revisions among the next `most_rows` rows, and sort some older ones; returns how many were deleted.
+
+        To be called now and then. It takes its turn with writing: at most about half a second (docs/explanation/performance.md).
+        """
         return await self._in_writer(lambda: self._opened().compact(most_rows))
 
+    async def expire(self, now_ms: int) -> int:
+        """See `Compacting`. A UTC day at a time: a reading is kept up to a day longer than `retention` says."""
+        retention = self._settings.retention
+        return 0 if retention is None else await self._in_writer(lambda: self._opened().expire(now_ms - retention))
+
     async def query(
-        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
     ) -> AsyncIterator[StoredReading]:
         """See the protocol."""
+        async with aclosing(
+            self._answer(lambda cursor: duckdb_query.readings(cursor, station, parameters, since_ms, until_ms, resolution))
+        ) as answer:
+            async for reading in answer:
+                yield reading
+
+    async def notes(self, *, medium: str, station: str | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredNotes]:
+        """See the protocol."""
+        async with aclosing(self._answer(lambda _: duckdb_query.notes(medium, station, since_ms, until_ms))) as answer:
+            async for point in answer:
+                yield point
+
+    async def _answer(self, ask: Callable[[duckdb.DuckDBPyConnection], Question[T]]) -> AsyncGenerator[T, None]:
+        """Run a statement in a reader's thread, and put its rows together as they are fetched."""
         cursor = await self._in_writer(lambda: self._opened().connection.cursor())
         import duckdb  # loaded by the writer's thread
 
         self._cursors.add(cursor)
-        asked = {"station": station, "parameters": None if parameters is None else list(parameters), "since": since_ms, "until": until_ms}
-        newest: tuple[object, ...] = ()
+
+        def begin() -> Assembly[T]:
+            question = ask(cursor)
+            cursor.execute(question.sql, question.asked)
+            return question.assembly
+
         job: Future[Any] | None = None
         try:
-            job = self._readers.submit(cursor.execute, _QUERY, asked)
-            await asyncio.wrap_future(job)
+            job = beginning = self._readers.submit(begin)
+            assembly = await asyncio.wrap_future(beginning)
             while True:
                 job = fetching = self._readers.submit(cursor.fetchmany, _FETCH)
                 rows = await asyncio.wrap_future(fetching)
+                for one in assembly.feed(rows) if rows else assembly.rest():
+                    yield one
                 if not rows:
                     return
-                for row in rows:
-                    key = (row[0], row[1], row[2], row[4], row[5])
-                    if key != newest:  # the newest revision comes first
-                        newest = key
-                        yield StoredReading._make(row)
         except duckdb.Error as error:
             raise Retryable(f"the history {self._path} cannot be read: {error}") from error
         except RuntimeError as error:  # the executor was shut down

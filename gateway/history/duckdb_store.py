@@ -1,9 +1,4 @@
-"""The file of the embedded history: its tables, appending to it, and tidying it. Synchronous, one thread.
-
-    series   id ↔ (medium, station, device, area, parameter): texts are stored once
-    reading  (series, time_ms, value, flag, revision): only ever appended to; of one series and time the highest
-             revision counts. An upsert on a key would cost three times as much and twenty times the space
-    about    one row: schema version, the lane's cursor, the last revision given, how far `compact` has looked
+"""Appending to the file of the embedded history. Synchronous, one thread. Its tables: `duckdb_schema`.
 
 A batch and the cursor that it moves are one transaction: after `kill -9` either both are there or neither.
 """
@@ -13,42 +8,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
 from devices.reading import Line
 from gateway.errors import EnvgwError
-from gateway.history.base import RefusedLine
+from gateway.history import duckdb_tidy
+from gateway.history.base import RefusedLine, is_summary, split_note
+from gateway.history.duckdb_schema import opened
 
-SCHEMA = 1
 _MOST_SERIES = 200_000
 """Series whose numbers are held in memory (about 150 bytes each); more are looked up again."""
-_CHECKPOINT_BYTES = 8 * 1024**2
-"""The write-ahead log is folded into the file when it is this large: it is also what a start must read again."""
-_SPILL = "4GB"
-"""Most disk that sorting a large answer may take, beside the file."""
 _LARGEST = sys.float_info.max
 _LAST_MS = 2**62
 
-_TABLES = f"""
-CREATE TABLE about (schema_version INTEGER NOT NULL, upto BIGINT NOT NULL, revision BIGINT NOT NULL, compacted BIGINT NOT NULL);
-INSERT INTO about VALUES ({SCHEMA}, 0, 0, 0);
-CREATE TABLE series (
-    id INTEGER NOT NULL, medium VARCHAR NOT NULL, station VARCHAR NOT NULL,
-    device VARCHAR NOT NULL, area VARCHAR NOT NULL, parameter VARCHAR NOT NULL
-);
-CREATE TABLE reading (
-    series INTEGER NOT NULL, time_ms BIGINT NOT NULL, value DOUBLE, flag UTINYINT NOT NULL, revision BIGINT NOT NULL
-);
-CREATE VIEW readings AS
-    SELECT epoch_ms(time_ms) AS time, station, device, area, medium, parameter, value, flag
-    FROM reading JOIN series ON series.id = reading.series
-    QUALIFY row_number() OVER (PARTITION BY station, device, medium, parameter, time_ms ORDER BY revision DESC) = 1;
-"""
+_Key = tuple[str, str, str, str]
+"""Medium, station, device, area."""
+_Value = tuple[int, int, float | None, int, int]
+_Note = tuple[int, int, str, float | None, str | None, int]
 
 
-class Locked(EnvgwError):
-    """Another process has the file open: DuckDB then lets nobody else in, not even to read."""
+class _Rows(NamedTuple):
+    """A batch, by the table that it goes into."""
+
+    reading: list[_Value]
+    summary: list[_Value]
+    note: list[_Note]
 
 
 class DuckStore:
@@ -56,21 +42,15 @@ class DuckStore:
 
     def __init__(self, path: Path, *, memory_limit: int, threads: int, read_only: bool = False) -> None:
         self.path = path
-        self.connection = _connect(path, memory_limit, threads, read_only)
-        self._series: dict[tuple[str, str, str, str], dict[str, int]] = {}
+        self.connection = opened(path, memory_limit=memory_limit, threads=threads, read_only=read_only)
+        self._series: dict[_Key, dict[str, int]] = {}
+        self._own: dict[_Key, int] = {}
         self._held = 0
         self._new_series: list[tuple[int, str, str, str, str, str]] = []
-        try:
-            if not read_only:
-                self._create()
-            version, self.upto, self._revision = self.connection.execute("SELECT schema_version, upto, revision FROM about").fetchall()[0]
-        except duckdb.Error as error:
-            self.close()
-            raise EnvgwError(f"{path} is not a history that envgw can use: {error}") from error
-        if version > SCHEMA:
-            self.close()
-            raise EnvgwError(f"{path} was written by a newer envgw (schema {version}, this one knows {SCHEMA}): update envgw")
-        self._appender = None if read_only else self.connection.appender("reading")
+        self.upto, self._revision = self.connection.execute("SELECT upto, revision FROM about").fetchall()[0]
+        self._writable = not read_only
+        self._expired_ms = 0
+        self._appenders: dict[str, duckdb.Appender] = {}
         self._load_series()
 
     def append(self, lines: Sequence[Line], upto: int) -> list[RefusedLine]:
@@ -82,20 +62,22 @@ class DuckStore:
                 self._new_series.clear()
                 self._load_series()
             return refused
-        connection, appender = self.connection, self._appender
-        if appender is None:
+        connection = self.connection
+        if not self._writable:
             raise EnvgwError(f"{self.path} is open for reading only")
         connection.begin()
         try:
-            rows, refused = self._rows(lines)
+            batch, refused = self._rows(lines)
             if self._new_series:
                 added = connection.appender("series")
                 added.append_rows(self._new_series)
                 added.flush()
                 self._new_series.clear()
-            if rows:
-                appender.append_rows(rows)
-                appender.flush()
+            for table, rows in batch._asdict().items():
+                if rows:
+                    appender = self._appenders.get(table) or self._appenders.setdefault(table, connection.appender(table))
+                    appender.append_rows(rows)
+                    appender.flush()
             revision = self._revision + len(lines)
             connection.execute("UPDATE about SET upto = ?, revision = ?", [upto, revision])
             connection.commit()
@@ -105,17 +87,21 @@ class DuckStore:
         self.upto, self._revision = upto, revision
         return refused
 
-    def _rows(self, lines: Sequence[Line]) -> tuple[list[tuple[int, int, float | None, int, int]], list[RefusedLine]]:
-        rows: list[tuple[int, int, float | None, int, int]] = []
+    def _rows(self, lines: Sequence[Line]) -> tuple[_Rows, list[RefusedLine]]:
+        readings: list[_Value] = []
+        summaries: list[_Value] = []
+        notes: list[_Note] = []
         refused: list[RefusedLine] = []
         known = self._series
         revision = self._revision
+        rows, medium = readings, ""
         for line in lines:
             revision += 1
-            if line.notes and not line.values:
-                continue  # what happened to alerts is asked of the ledger, which is beside this file
+            if line.medium != medium:
+                medium = line.medium
+                rows = summaries if is_summary(medium) else readings
             time_ms = line.time_ms
-            ids = known.get((line.medium, line.station, line.device, line.area))
+            ids = known.get((medium, line.station, line.device, line.area))
             start = len(rows)
             try:
                 if not -_LAST_MS < time_ms < _LAST_MS:
@@ -132,49 +118,56 @@ class DuckStore:
                     if series is None:
                         series = self._add_series(line, value.parameter, ids)
                     rows.append((series, time_ms, number, flag, revision))
-                if len(rows) == start:
+                if line.notes:
+                    notes += self._notes(line, ids, revision)
+                elif len(rows) == start:
                     raise ValueError("the line has no values")
             except (ValueError, TypeError) as error:
                 del rows[start:]
                 refused.append(RefusedLine(line, str(error)))
-        return rows, refused
+        return _Rows(readings, summaries, notes), refused
+
+    def _notes(self, line: Line, ids: dict[str, int], revision: int) -> list[_Note]:
+        """The fields of one line that are no readings."""
+        rows: list[_Note] = []
+        for name, content in line.notes:
+            parameter, what = split_note(line.medium, name)
+            _legal("field", what)
+            series = ids.get(parameter) if parameter else self._own.get((line.medium, line.station, line.device, line.area))
+            if series is None:
+                series = self._add_series(line, parameter, ids, own=not parameter)
+            if isinstance(content, str):
+                content.encode()
+                rows.append((series, line.time_ms, what, None, content, revision))
+            elif -_LARGEST <= content <= _LARGEST:
+                rows.append((series, line.time_ms, what, float(content), None, revision))
+            else:
+                raise ValueError(f"{name} is {content}: only finite numbers can be stored")
+        return rows
 
     def compact(self, most_rows: int = 200_000) -> int:
-        """Delete readings that a later revision replaced; returns how many.
-
-        Looks at the next `most_rows` rows at most that no earlier call has looked at, which bounds memory and time,
-        so it can be called every few minutes for ever. Space is given back to the file by the checkpoint.
-        """
-        connection = self.connection
-        connection.begin()
+        """Delete values that a later revision replaced, then take a step of sorting older ones: see `duckdb_tidy`."""
         try:
-            (looked,) = connection.execute("SELECT compacted FROM about").fetchall()[0]
-            (upper, first_ms, last_ms) = connection.execute(
-                "SELECT max(revision), min(time_ms), max(time_ms) FROM "
-                "(SELECT revision, time_ms FROM reading WHERE revision > ? ORDER BY revision LIMIT ?)",
-                [looked, most_rows],
-            ).fetchall()[0]
-            if upper is None:
-                connection.rollback()
-                return 0
-            (deleted,) = connection.execute(
-                "DELETE FROM reading USING (SELECT series, time_ms, max(revision) AS newest FROM reading "
-                "WHERE revision > $looked AND revision <= $upper GROUP BY ALL) AS late "
-                "WHERE reading.series = late.series AND reading.time_ms = late.time_ms AND reading.revision < late.newest "
-                "AND reading.time_ms BETWEEN $first AND $last",
-                {"looked": looked, "upper": upper, "first": first_ms, "last": last_ms},
-            ).fetchall()[0]
-            connection.execute("UPDATE about SET compacted = ?", [upper])
-            connection.commit()
+            deleted = duckdb_tidy.compact(self.connection, most_rows)
+            duckdb_tidy.seal(self.connection)
         except BaseException:
             self._undo()
             raise
-        if deleted:
-            try:
-                connection.checkpoint()
-            except duckdb.TransactionException:
-                pass  # a query is reading the old rows; a later checkpoint takes them
-        return int(deleted)
+        return deleted
+
+    def expire(self, before_ms: int) -> int:
+        """Delete a day of raw readings that are older, if there is one: see `duckdb_tidy`. Returns how many."""
+        before_ms = duckdb_tidy.day_of(before_ms)
+        if before_ms <= self._expired_ms:
+            return 0
+        try:
+            deleted = duckdb_tidy.expire(self.connection, before_ms)
+        except BaseException:
+            self._undo()
+            raise
+        if not deleted:
+            self._expired_ms = before_ms
+        return deleted
 
     def rewind(self, upto: int) -> None:
         """Set the cursor, for a ledger that starts again with lower numbers (a new one, or restored from a backup)."""
@@ -184,19 +177,20 @@ class DuckStore:
     def close(self) -> None:
         self.connection.close()
 
-    def _create(self) -> None:
-        if not self.connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'about'").fetchall():
-            self.connection.execute(f"BEGIN; {_TABLES} COMMIT;")
-
     def _load_series(self) -> None:
         rows = self.connection.execute(
             "SELECT id, medium, station, device, area, parameter FROM series ORDER BY id DESC LIMIT ?", [_MOST_SERIES]
         ).fetchall()
         self._next_series = rows[0][0] + 1 if rows else 1
         self._series.clear()
+        self._own.clear()
         self._held = len(rows)
         for number, medium, station, device, area, parameter in rows:
-            self._series.setdefault((medium, station, device, area), {})[parameter] = number
+            key = (medium, station, device, area)
+            if parameter:
+                self._series.setdefault(key, {})[parameter] = number
+            else:
+                self._own[key] = number
 
     def _find_series(self, line: Line) -> dict[str, int]:
         """The numbers of one device's parameters, from the file or none yet. Raises ValueError for impossible texts."""
@@ -207,29 +201,36 @@ class DuckStore:
             return self._series.setdefault(key, {})
         if self._held >= _MOST_SERIES:
             self._series.clear()
+            self._own.clear()
             self._held = 0
         found = self.connection.execute(
             "SELECT parameter, id FROM series WHERE medium = ? AND station = ? AND device = ? AND area = ?", list(key)
         ).fetchall()
         found += [(new[5], new[0]) for new in self._new_series if new[1:5] == key]
         self._series[key] = ids = dict(found)
-        self._held += len(ids)
+        if "" in ids:
+            self._own[key] = ids.pop("")
+        self._held += len(found)
         return ids
 
-    def _add_series(self, line: Line, parameter: str, ids: dict[str, int]) -> int:
-        _legal("parameter", parameter)
+    def _add_series(self, line: Line, parameter: str, ids: dict[str, int], *, own: bool = False) -> int:
+        """A new one. `own`: the line's, whose parameter is empty, for what is said of no reading."""
+        _legal("parameter", parameter, may_be_empty=own)
         number = self._next_series
         self._new_series.append((number, line.medium, line.station, line.device, line.area, parameter))
         self._next_series += 1
         self._held += 1
-        ids[parameter] = number
+        if own:
+            self._own[line.medium, line.station, line.device, line.area] = number
+        else:
+            ids[parameter] = number
         return number
 
     def _undo(self) -> None:
         """Back to the last commit, also in what is remembered of it."""
         self._new_series.clear()
+        self._appenders.clear()
         self.connection.rollback()
-        self._appender = self.connection.appender("reading")
         self._load_series()
 
 
@@ -237,27 +238,3 @@ def _legal(what: str, text: str, *, may_be_empty: bool = False) -> None:
     if not text and not may_be_empty:
         raise ValueError(f"{what} is empty")
     text.encode()  # UnicodeEncodeError is a ValueError: half a surrogate pair cannot be stored
-
-
-def _connect(path: Path, memory_limit: int, threads: int, read_only: bool) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{memory_limit}B",
-        "threads": threads,
-        "checkpoint_threshold": f"{_CHECKPOINT_BYTES}B",
-        "max_temp_directory_size": _SPILL,
-        # Nothing may be fetched from elsewhere, whatever stands in a query.
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    if read_only and not path.exists():
-        raise EnvgwError(f"there is no history at {path} yet: a gateway that runs with this configuration makes it")
-    try:
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(path), read_only=read_only, config=config)
-        connection.execute("SET enable_progress_bar = false")  # a slow answer would draw it into our standard output
-        return connection
-    except (duckdb.Error, OSError) as error:
-        if "lock" in str(error).lower():
-            raise Locked(f"{path} is in use by another process, most likely a running gateway ({error}): ask its API instead") from error
-        raise EnvgwError(f"the history {path} cannot be opened: {error}") from error

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from devices.reading import Line
 from gateway.errors import DeliveryError, Retryable
-from gateway.history.base import RefusedLine, StoredReading
+from gateway.history.base import RefusedLine, Resolution, StoredNotes, StoredReading
 from gateway.history.influx_http import Answer, InfluxHttp
 from gateway.history.influxql import InfluxReader
 from gateway.history.line_protocol import Encoder
@@ -98,9 +98,15 @@ class InfluxHistory:
         if not probe.ok:
             raise Retryable(f"{self._http.where} refuses every line ({refusal.status}: {refusal.message}): check the settings", red=True)
 
-    def query(self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredReading]:
+    def query(
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
+    ) -> AsyncIterator[StoredReading]:
         """See the protocol; InfluxQL, so 1.x, 2.x and 3 Core. VictoriaMetrics cannot answer and says so."""
-        return self._reader.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms)
+        return self._reader.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution)
+
+    def notes(self, *, medium: str, station: str | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredNotes]:
+        """See the protocol; as `query`."""
+        return self._reader.notes(medium=medium, station=station, since_ms=since_ms, until_ms=until_ms)
 
     async def check(self) -> str:
         """An empty write: reaches the server, proves credentials and bucket, and stores nothing."""

@@ -3,21 +3,21 @@
 A query runs device by device and in pages, so that its memory does not depend on its size, whether or not the
 server knows chunked answers. Per page one request, each with the whole-exchange timeout.
 
-    SHOW FIELD KEYS                          which measurements hold readings (a float `p` beside an integer `p_qc`)
+    SHOW FIELD KEYS                          which measurements hold readings (a float `p` beside an integer `p_qc`), what is said of them
     SELECT count(*) … GROUP BY station, device      who has anything in that time, and how much
-    SELECT p, p_qc, area … LIMIT n           per device: all parameters at once if few, else page by page per parameter
+    SELECT p, p_qc, p_min …, area … LIMIT n  per device: all parameters at once if few, else page by page per parameter
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from devices.reading import Flag
 from gateway.errors import Permanent, Retryable
-from gateway.history.base import StoredReading, is_asked
+from gateway.history.base import FINAL, Resolution, StoredNotes, StoredReading, is_asked, is_summary, notes_of, split_note
 from gateway.history.influx_http import InfluxHttp
 from gateway.history.line_protocol import NO_AREA
 from gateway.settings import HistorySection
@@ -39,13 +39,15 @@ def string(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
-class Series(NamedTuple):
-    """One series of an answer."""
-
+class _Series(NamedTuple):
     name: str
     tags: dict[str, str]
     columns: list[str]
     values: list[list[Any]]
+
+
+_Fields = dict[str, dict[str, str]]
+"""Parameter → what is said of it (`min`, `category` …) → the field that says it."""
 
 
 class InfluxReader:
@@ -59,19 +61,19 @@ class InfluxReader:
             self._params["rp"] = settings.retention_policy
 
     async def query(
-        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution
     ) -> AsyncIterator[StoredReading]:
         """See `History.query`. Two areas at one time (a registry corrected afterwards) are two series in InfluxDB and
         nothing tells which came later: the area that sorts last is given."""
         span = f"time > {_clamp(since_ms)}ms AND time <= {_clamp(until_ms)}ms"
-        media = await self.media(parameters)
+        media = await self._media(parameters, resolution)
         devices = await self._devices(media, station, span)
         for who in sorted(devices):
             counts = devices[who]
             if sum(counts.values()) <= PAGE:
-                pages = self._few(who, sorted(counts), span)
+                pages = self._few(who, sorted(counts), media, span)
             else:
-                pages = self._many(who, sorted(counts), until_ms, since_ms)
+                pages = self._many(who, sorted(counts), media, until_ms, since_ms)
             newest: StoredReading | None = None
             async for reading in pages:
                 if newest is not None and (newest.parameter, newest.time_ms, newest.medium) != (
@@ -84,113 +86,189 @@ class InfluxReader:
             if newest is not None:
                 yield newest
 
-    async def media(self, parameters: Sequence[str] | None) -> dict[str, list[str]]:
-        """Measurement → parameters that it holds, of those asked for."""
-        wanted = None if parameters is None else set(parameters)
-        media: dict[str, list[str]] = {}
-        for series in await self.ask("SHOW FIELD KEYS"):
+    async def notes(self, *, medium: str, station: str | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredNotes]:
+        """See `History.notes`."""
+        fields = next((found for name, found in (await self._fields()).items() if name == medium), set())
+        names = sorted(name for name in fields if not name.endswith(_QC) and name + _QC not in fields)
+        if not names:
+            return
+        span = f"time > {_clamp(since_ms)}ms AND time <= {_clamp(until_ms)}ms"
+        where = span if station is None else f'{span} AND "station" = {string(station)}'
+        counted = ",".join(f"count({identifier(name)})" for name in names)
+        found = await self._ask(f'SELECT {counted} FROM {identifier(medium)} WHERE {where} GROUP BY "station","device"')
+        for who in sorted((series.tags.get("station", ""), series.tags.get("device", "")) for series in found):
+            async for series in self._pages(who, medium, names, since_ms, until_ms):
+                # Two areas at one instant are two points: in the order of their names.
+                for row in sorted(series.values, key=lambda row: (row[0], row[-1] or "")):
+                    said = tuple((name, _content(text)) for name, text in zip(names, row[1:-1], strict=True) if text is not None)
+                    if said:
+                        yield StoredNotes(int(row[0]), *who, _area(row[-1]), medium, said)
+
+    async def _fields(self) -> dict[str, set[str]]:
+        """Measurement → its fields."""
+        found: dict[str, set[str]] = {}
+        for series in await self._ask("SHOW FIELD KEYS"):
             if series.columns[:1] != ["fieldKey"]:
                 raise Permanent(
                     f"{self._http.where} does not answer InfluxQL (VictoriaMetrics takes readings but gives none back this way): "
                     f"query another history than {self._name!r}"
                 )
-            if not is_asked(series.name, parameters):
-                continue
-            fields = {str(row[0]) for row in series.values}
-            found = [field[: -len(_QC)] for field in fields if field.endswith(_QC)]
-            media[series.name] = sorted(name for name in found if wanted is None or name in wanted)
-        return {medium: found for medium, found in media.items() if found}
+            found[series.name] = {str(row[0]) for row in series.values}
+        return found
+
+    async def _media(self, parameters: Sequence[str] | None, resolution: Resolution) -> dict[str, _Fields]:
+        """Measurement → parameters that it holds, of those asked for."""
+        media: dict[str, _Fields] = {}
+        for medium, fields in (await self._fields()).items():
+            if is_asked(medium, parameters, resolution):
+                found: _Fields = {
+                    name: {}
+                    for name in sorted(field[: -len(_QC)] for field in fields if field.endswith(_QC))
+                    if parameters is None or name in parameters
+                }
+                if is_summary(medium):
+                    for field in sorted(field for field in fields if not field.endswith(_QC) and field + _QC not in fields):
+                        parameter, what = split_note(medium, field)
+                        for name in found if field == FINAL else [parameter] if parameter in found else []:
+                            found[name][what] = field
+                if found:
+                    media[medium] = found
+        return media
 
     async def _devices(
-        self, media: dict[str, list[str]], station: str | None, span: str
+        self, media: dict[str, _Fields], station: str | None, span: str
     ) -> dict[tuple[str, str], dict[tuple[str, str], int]]:
         """(station, device) → (parameter, medium) → number of readings; the only thing held for the whole query."""
         where = span if station is None else f'{span} AND "station" = {string(station)}'
         devices: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
         for medium, parameters in media.items():
             counted = ",".join(f"count({identifier(p + _QC)}) AS {identifier(p)}" for p in parameters)
-            for series in await self.ask(f'SELECT {counted} FROM {identifier(medium)} WHERE {where} GROUP BY "station","device"'):
+            for series in await self._ask(f'SELECT {counted} FROM {identifier(medium)} WHERE {where} GROUP BY "station","device"'):
                 who = (series.tags.get("station", ""), series.tags.get("device", ""))
                 for name, count in zip(series.columns[1:], series.values[0][1:], strict=True):
                     if count:
                         devices.setdefault(who, {})[name, medium] = int(count)
         return devices
 
-    async def _few(self, who: tuple[str, str], wanted: list[tuple[str, str]], span: str) -> AsyncIterator[StoredReading]:
+    async def _few(
+        self, who: tuple[str, str], wanted: list[tuple[str, str]], media: dict[str, _Fields], span: str
+    ) -> AsyncIterator[StoredReading]:
         """Everything of one device in one request a medium, sorted here."""
         rows: list[StoredReading] = []
         for medium in sorted({medium for _, medium in wanted}):
-            parameters = [parameter for parameter, its in wanted if its == medium]
-            rows += [
-                row
-                for series in await self._page(who, medium, parameters, span, PAGE + 1)
-                for row in _unpivot(series, who, medium, parameters)
-            ]
+            parameters = {parameter: media[medium][parameter] for parameter, its in wanted if its == medium}
+            columns = _columns(parameters)
+            for series in await self._page(who, medium, columns, _measured(parameters, span), PAGE + 1):
+                rows += _unpivot(series, who, medium, parameters, columns)
         rows.sort(key=lambda row: (row.parameter, row.time_ms, row.medium, row.area))
         for row in rows:
             yield row
 
     async def _many(
-        self, who: tuple[str, str], wanted: list[tuple[str, str]], until_ms: int, since_ms: int
+        self, who: tuple[str, str], wanted: list[tuple[str, str]], media: dict[str, _Fields], until_ms: int, since_ms: int
     ) -> AsyncIterator[StoredReading]:
         """One parameter after the other, page by page."""
         for parameter in sorted({parameter for parameter, _ in wanted}):
-            streams = [self._pages(who, medium, parameter, since_ms, until_ms) for its, medium in wanted if its == parameter]
+            streams = [
+                self._readings(who, medium, {parameter: media[medium][parameter]}, since_ms, until_ms)
+                for its, medium in wanted
+                if its == parameter
+            ]
             async for row in _merged(streams):
                 yield row
 
-    async def _pages(self, who: tuple[str, str], medium: str, parameter: str, since_ms: int, until_ms: int) -> AsyncIterator[StoredReading]:
+    async def _readings(
+        self, who: tuple[str, str], medium: str, parameters: _Fields, since_ms: int, until_ms: int
+    ) -> AsyncIterator[StoredReading]:
         """All of one parameter in time order, holding one page."""
+        columns = _columns(parameters)
+        async for series in self._pages(who, medium, columns, since_ms, until_ms, parameters):
+            for reading in _unpivot(series, who, medium, parameters, columns):
+                yield reading
+
+    async def _pages(
+        self, who: tuple[str, str], medium: str, columns: list[str], since_ms: int, until_ms: int, parameters: _Fields | None = None
+    ) -> AsyncIterator[_Series]:
+        """These fields of one device in time order, page by page; with `parameters` only points that hold one of them."""
         span_end = f"time <= {_clamp(until_ms)}ms"
         after = _clamp(since_ms)
         while True:
-            page = await self._page(who, medium, [parameter], f"time > {after}ms AND {span_end}", PAGE)
+            page = await self._page(who, medium, columns, _measured(parameters or {}, f"time > {after}ms AND {span_end}"), PAGE)
             full = sum(len(series.values) for series in page) == PAGE
             last_ms = page[-1].values[-1][0] if full else None
             if last_ms is not None and page[0].values[0][0] != last_ms:
                 # Several areas may share the last instant, and the page may have cut between them: read that again.
                 page = [series._replace(values=[row for row in series.values if row[0] != last_ms]) for series in page]
             for series in page:
-                for reading in _unpivot(series, who, medium, [parameter]):
-                    yield reading
+                yield series
             if not full:
                 return
             after = page[-1].values[-1][0]
 
-    async def _page(self, who: tuple[str, str], medium: str, parameters: list[str], span: str, limit: int) -> list[Series]:
+    async def _page(self, who: tuple[str, str], medium: str, columns: list[str], span: str, limit: int) -> list[_Series]:
         """At most `limit` points of one device in time order: one series, or none."""
         station, device = who
-        fields = ",".join(f"{identifier(p)},{identifier(p + _QC)}" for p in parameters)
-        return await self.ask(
+        fields = ",".join(identifier(name) for name in columns)
+        return await self._ask(
             f'SELECT {fields},"area" FROM {identifier(medium)} WHERE {span} '
             f'AND "station" = {string(station)} AND "device" = {string(device)} ORDER BY time LIMIT {limit}'
         )
 
-    async def ask(self, query: str, *, method: Literal["GET", "POST"] = "GET") -> list[Series]:
-        """One statement, its series. What changes something must be a POST. Raises `DeliveryError`."""
+    async def ask(self, statement: str, *, method: str = "GET") -> list[_Series]:
+        """Any one statement, for whoever looks after the server; what changes something must be a POST. Raises `DeliveryError`."""
+        return await self._ask(statement, method)
+
+    async def _ask(self, query: str, method: str = "GET") -> list[_Series]:
+        """One statement, its series. Raises `DeliveryError`."""
         answer = await self._http.exchange(method, "/query", {**self._params, "q": query}, most_bytes=_MOST_BYTES)
         self._http.raise_unless_about_lines(answer)
         try:
             result: dict[str, Any] = orjson.loads(answer.body)["results"][0] if answer.ok else {"error": answer.message}
             if "error" in result:
                 raise Permanent(f"{self._http.where} refused a query: {result['error']}")
-            return [Series(s.get("name", ""), s.get("tags") or {}, s["columns"], s.get("values") or []) for s in result.get("series", ())]
+            return [_Series(s.get("name", ""), s.get("tags") or {}, s["columns"], s.get("values") or []) for s in result.get("series", ())]
         except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise Retryable(f"{self._http.where} gave an answer to a query that is not InfluxQL's: {error}") from error
 
 
-def _unpivot(series: Series, who: tuple[str, str], medium: str, parameters: list[str]) -> Iterator[StoredReading]:
-    """Rows (time, p1, p1_qc, p2, p2_qc, …, area) → one reading for each parameter that has a flag there."""
+def _columns(parameters: _Fields) -> list[str]:
+    """The fields to select for these parameters; `final` belongs to all of them and is selected once."""
+    return list(dict.fromkeys(field for name, said in parameters.items() for field in (name, name + _QC, *said.values())))
+
+
+def _measured(parameters: _Fields, span: str) -> str:
+    """Without this a point counts that holds only something said of a reading, and no reading."""
+    if not any(parameters.values()):
+        return span
+    return f"{span} AND ({' OR '.join(f'{identifier(name + _QC)} >= 0' for name in parameters)})"
+
+
+def _unpivot(series: _Series, who: tuple[str, str], medium: str, parameters: _Fields, columns: list[str]) -> Iterator[StoredReading]:
+    """Rows (time, *columns, area) → one reading for each parameter that has a flag there."""
     station, device = who
+    at = {name: index for index, name in enumerate(columns, 1)}
     for row in series.values:
-        time_ms, area = row[0], row[-1] or ""
-        for index, parameter in enumerate(parameters):
-            value, flag = row[1 + 2 * index], row[2 + 2 * index]
+        for parameter, said in parameters.items():
+            value, flag = row[at[parameter]], row[at[parameter + _QC]]
             if flag is None:
                 continue
             # InfluxDB keeps the old value beside a flag that was revised to missing: the flag decides.
             kept = None if flag == Flag.MISSING or value is None else float(value)
-            yield StoredReading(int(time_ms), station, device, "" if area == NO_AREA else area, medium, parameter, kept, int(flag))
+            notes = (
+                notes_of({what: _content(text) for what, field in said.items() if (text := row[at[field]]) is not None}, kept)
+                if said
+                else ()
+            )
+            yield StoredReading(int(row[0]), station, device, _area(row[-1]), medium, parameter, kept, int(flag), notes)
+
+
+def _content(found: Any) -> str | float:
+    """A text, or a number: JSON has whole ones without a point."""
+    return found if isinstance(found, str) else float(found)
+
+
+def _area(tag: str | None) -> str:
+    return "" if not tag or tag == NO_AREA else tag
 
 
 async def _merged(streams: list[AsyncIterator[StoredReading]]) -> AsyncIterator[StoredReading]:

@@ -1,6 +1,7 @@
 """The answer to `envgw query`: rows of a history as a table, CSV, JSON Lines or Parquet, whatever their number.
 
-Every format has the same columns: time (ISO 8601, UTC), station, device, area, medium, parameter, value, unit, flag.
+Every format has the same columns: time (ISO 8601, UTC), station, device, area, medium, parameter, value, unit, flag. Summaries and
+indices have further ones (`rows.extra_columns`); in JSON only where there is something to say.
 Nothing is collected on the way: a row is written when it arrives. Parquet, which cannot be written row by row,
 goes through a file on disk.
 """
@@ -14,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -21,49 +23,40 @@ import duckdb
 import orjson
 
 from gateway.errors import EnvgwError
-from gateway.history.base import StoredReading
+from gateway.history.base import INDEX_NOTES, Resolution, StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.factory import make_history
+from gateway.history.rows import COLUMNS, cells, row_of
 from gateway.settings import HistorySection
 
 Format = Literal["table", "csv", "json", "parquet"]
-COLUMNS = ("time", "station", "device", "area", "medium", "parameter", "value", "unit", "flag")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_WIDTHS = (24, 16, 16, 14, 8, 14, 12, 8, 4)
+_WIDTHS = dict(zip(COLUMNS, (24, 16, 16, 14, 8, 14, 12, 8, 4), strict=True))
+_RIGHT = frozenset(("value", "flag", "min", "max", "count", "complete", "worst"))
+_PARQUET = dict.fromkeys(INDEX_NOTES, "VARCHAR") | {"count": "BIGINT", "worst": "UTINYINT", "final": "BOOLEAN"}
+"""Further columns that are no DOUBLE."""
 _AT_ONCE = 1_000
 """Rows gathered before they are written out."""
 
 
-def iso(time_ms: int) -> str:
-    """`2026-11-23T07:13:38.250Z`. Milliseconds are always there, so that times sort as text."""
-    moment = _EPOCH + timedelta(milliseconds=time_ms)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def row_of(reading: StoredReading, unit: str) -> dict[str, Any]:
-    """One reading under the names that every format uses; also what the API answers."""
-    return {
-        "time": iso(reading.time_ms),
-        "station": reading.station,
-        "device": reading.device,
-        "area": reading.area,
-        "medium": reading.medium,
-        "parameter": reading.parameter,
-        "value": reading.value,
-        "unit": unit,
-        "flag": reading.flag,
-    }
-
-
-async def write_answer(rows: AsyncIterator[StoredReading], form: Format, out: BinaryIO, unit_of: Callable[[str], str]) -> int:
-    """Write all rows to `out` and return their number. `unit_of` gives the unit of a parameter, "" if it has none.
+async def write_answer(
+    rows: AsyncIterator[StoredReading], form: Format, out: BinaryIO, unit_of: Callable[[str], str], extra: Sequence[str] = ()
+) -> int:
+    """Write all rows to `out` and return their number. `unit_of` gives the unit of a parameter, "" if it has none; `extra` are the
+    columns that this answer has beside `COLUMNS`.
 
     Raises what the history raises (`DeliveryError`) after what came before it was written, and OSError from `out`.
     """
     if form == "parquet":
-        return await _parquet(rows, out, unit_of)
-    head, lines = {"json": ("", _json), "csv": (_csv([COLUMNS]), _csv_rows), "table": (_cells(COLUMNS), _table)}[form]
+        return await _parquet(rows, out, unit_of, extra)
+    columns = (*COLUMNS, *extra)
+    forms: dict[str, tuple[str, Callable[[list[dict[str, Any]]], bytes]]] = {
+        "json": ("", _json),
+        "csv": (_csv([columns]), partial(_csv_rows, columns)),
+        "table": (_cells(columns, columns), partial(_table, columns)),
+    }
+    head, lines = forms[form]
     out.write(head.encode())
     written = 0
     try:
@@ -76,13 +69,15 @@ async def write_answer(rows: AsyncIterator[StoredReading], form: Format, out: Bi
 
 
 async def query_offline(
-    settings: HistorySection, data_dir: Path, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
-) -> AsyncIterator[StoredReading]:
+    settings: HistorySection, data_dir: Path, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int,
+    resolution: Resolution = "raw",
+) -> AsyncIterator[StoredReading]:  # fmt: skip
     """Ask the configured history without a gateway. Raises `EnvgwError`; for a DuckDB file that a running gateway has
     open it says so: then only the gateway's own API (`/api/v1/readings`) can answer."""
     history = DuckDBHistory(settings, data_dir, read_only=True) if settings.kind == "duckdb" else make_history(settings, data_dir)
     try:
-        async for reading in history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms):
+        asked = history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution)
+        async for reading in asked:
             yield reading
     finally:
         await history.close()
@@ -116,24 +111,24 @@ def _csv(rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _csv_rows(rows: list[dict[str, Any]]) -> bytes:
-    return _csv([tuple(row.values()) for row in rows]).encode()
+def _csv_rows(columns: Sequence[str], rows: list[dict[str, Any]]) -> bytes:
+    return _csv([cells(row, columns) for row in rows]).encode()
 
 
-def _cells(cells: Sequence[object]) -> str:
+def _cells(columns: Sequence[str], shown: Sequence[object]) -> str:
     """One line of the table. Widths are fixed, since the widest row is not known yet; a long text pushes the rest on."""
-    shown = ["-" if cell is None else str(cell) for cell in cells]
-    texts = [
-        text.rjust(width) if place in (6, 8) else text.ljust(width) for place, (text, width) in enumerate(zip(shown, _WIDTHS, strict=True))
-    ]
+    texts = []
+    for name, cell in zip(columns, shown, strict=True):
+        text, width = "-" if cell is None else f"{cell:g}" if isinstance(cell, float) else str(cell), _WIDTHS.get(name, 9)
+        texts.append(text.rjust(width) if name in _RIGHT else text.ljust(width))
     return "  ".join(texts).rstrip() + "\n"
 
 
-def _table(rows: list[dict[str, Any]]) -> bytes:
-    return "".join(_cells([f"{cell:g}" if isinstance(cell, float) else cell for cell in row.values()]) for row in rows).encode()
+def _table(columns: Sequence[str], rows: list[dict[str, Any]]) -> bytes:
+    return "".join([_cells(columns, cells(row, columns)) for row in rows]).encode()
 
 
-async def _parquet(rows: AsyncIterator[StoredReading], out: BinaryIO, unit_of: Callable[[str], str]) -> int:
+async def _parquet(rows: AsyncIterator[StoredReading], out: BinaryIO, unit_of: Callable[[str], str], extra: Sequence[str]) -> int:
     """Rows → a DuckDB file in a temporary folder → Parquet → `out`."""
     with tempfile.TemporaryDirectory(prefix="envgw-query-") as folder:
         made = Path(folder) / "answer.parquet"
@@ -141,15 +136,17 @@ async def _parquet(rows: AsyncIterator[StoredReading], out: BinaryIO, unit_of: C
         try:
             connection.execute(
                 "CREATE TABLE answer (time TIMESTAMPTZ, station VARCHAR, device VARCHAR, area VARCHAR, medium VARCHAR, "
-                "parameter VARCHAR, value DOUBLE, unit VARCHAR, flag UTINYINT)"
+                "parameter VARCHAR, value DOUBLE, unit VARCHAR, flag UTINYINT"
+                + "".join(f', "{name}" {_PARQUET.get(name, "DOUBLE")}' for name in extra)
+                + ")"
             )
             appender = connection.appender("answer")
             written = 0
             async for batch in _batches(rows):
                 written += len(batch)
-                appender.append_rows(
-                    [(_EPOCH + timedelta(milliseconds=r[0]), *r[1:6], r.value, unit_of(r.parameter), r.flag) for r in batch]
-                )
+                texts = [cells(row_of(reading, unit_of(reading.parameter)), (*COLUMNS[1:], *extra)) for reading in batch]
+                times = [_EPOCH + timedelta(milliseconds=reading.time_ms) for reading in batch]
+                appender.append_rows([(time, *text) for time, text in zip(times, texts, strict=True)])
                 await asyncio.to_thread(appender.flush)
             await asyncio.to_thread(connection.execute, f"COPY answer TO '{made}' (FORMAT parquet, COMPRESSION zstd)")
         except duckdb.Error as error:

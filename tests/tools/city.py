@@ -9,7 +9,7 @@ from gateway.api.events import EventHub, EventStream, iso
 from gateway.api.view import Conflict, NotFound
 from gateway.errors import Retryable
 from gateway.health import GREEN, Colour, HealthPart
-from gateway.history.base import StoredReading
+from gateway.history.base import Resolution, StoredReading
 from gateway.metrics import Metrics
 from tests.tools.alerts import START_MS, transition
 
@@ -76,9 +76,11 @@ class City:
         return {"id": station, "names": names, **place, "media": ["air"], "devices": ["hc-1"], "device_health": [], "latest": [latest]}
 
     async def readings(
-        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
     ) -> AsyncIterator[StoredReading]:
-        self.asked.append({"station": station, "parameters": parameters, "since_ms": since_ms, "until_ms": until_ms})
+        self.asked.append(
+            {"station": station, "parameters": parameters, "since_ms": since_ms, "until_ms": until_ms, "resolution": resolution}
+        )
         self.open_queries += 1
         try:
             for number, row in enumerate(self.rows):

@@ -105,7 +105,7 @@ async def test_readings_as_json_lines(client: httpx.AsyncClient) -> None:
         "flag": 1,
     }
     assert len(rows) == 3
-    assert set(rows[0]) == set(models.Reading.model_fields)
+    assert set(rows[0]) == {name for name, field in models.Reading.model_fields.items() if field.is_required()}
 
 
 @pytest.mark.parametrize("how", [{"params": {"format": "csv"}}, {"headers": {"Accept": "text/csv"}}])
@@ -117,6 +117,32 @@ async def test_readings_as_csv(client: httpx.AsyncClient, city: City, how: dict[
     assert len(rows) == 3
     assert (rows[0]["area"], rows[0]["value"], rows[0]["flag"]) == ('quo"te, d', "", "9")
     assert rows[2]["value"] == "11.5"
+
+
+async def test_a_summary_says_more_than_its_mean(client: httpx.AsyncClient, city: City) -> None:
+    said = (("min", 2.0), ("max", 30.0), ("count", 60.0), ("complete", 1.0), ("worst", 3.0), ("final", 0.0))
+    city.rows = [stored(1)._replace(medium="air_1h", notes=said), stored(2)._replace(medium="air_1h")]
+    answer = await client.get("/api/v1/readings?resolution=1h")
+    first, second = (json.loads(line) for line in answer.text.splitlines())
+    assert {name: first[name] for name in first if name not in second} == {
+        "min": 2.0, "max": 30.0, "count": 60, "complete": 1.0, "worst": 3, "final": False,
+    }  # fmt: skip
+    assert set(first) <= set(models.Reading.model_fields)
+    rows = list(csv.DictReader(io.StringIO((await client.get("/api/v1/readings?resolution=1h&format=csv")).text)))
+    assert [(row["medium"], row["min"], row["count"], row["final"]) for row in rows] == [
+        ("air_1h", "2.0", "60", "False"),
+        ("air_1h", "", "", ""),
+    ]
+    assert [asked["resolution"] for asked in city.asked] == ["1h", "1h"]
+    problem(await client.get("/api/v1/readings?resolution=1min"), 422)
+
+
+async def test_an_index_comes_with_its_texts_in_csv_too(client: httpx.AsyncClient, city: City) -> None:
+    city.rows = [stored(1, "vn_aqi")._replace(medium="index", notes=(("category", "moderate"), ("dominant", "pm25")))]
+    answer = await client.get("/api/v1/readings?parameter=vn_aqi&format=csv")
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["category"], row["dominant"], row["why"], row["final"]) == ("moderate", "pm25", "", "")
+    assert "min" not in row
 
 
 async def test_no_readings_is_an_empty_answer(client: httpx.AsyncClient, city: City) -> None:
@@ -137,7 +163,8 @@ async def test_no_readings_is_an_empty_answer(client: httpx.AsyncClient, city: C
 )
 async def test_the_range_asked_for(client: httpx.AsyncClient, city: City, query: str, since_ms: int, until_ms: int) -> None:
     await client.get(f"/api/v1/readings?station=hai-chau&parameter=pm25,pm10&parameter=no2&{query}")
-    assert city.asked == [{"station": "hai-chau", "parameters": ["pm25", "pm10", "no2"], "since_ms": since_ms, "until_ms": until_ms}]
+    asked = {"station": "hai-chau", "parameters": ["pm25", "pm10", "no2"], "since_ms": since_ms, "until_ms": until_ms}
+    assert city.asked == [asked | {"resolution": "raw"}]
 
 
 @pytest.mark.parametrize(

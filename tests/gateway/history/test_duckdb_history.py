@@ -9,16 +9,20 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from devices.reading import Line, Value
 from gateway.errors import EnvgwError, Retryable
-from gateway.history import duckdb_store
+from gateway.history import duckdb_schema, duckdb_store
+from gateway.history.base import Resolution
 from gateway.history.duckdb_history import DuckDBHistory
-from gateway.history.duckdb_store import DuckStore, Locked
+from gateway.history.duckdb_schema import Locked
+from gateway.history.duckdb_store import DuckStore
 from gateway.settings import HistorySection
 
 T0 = 1_763_856_000_000
@@ -42,8 +46,11 @@ async def history(tmp_path: Path) -> AsyncIterator[DuckDBHistory]:
     await history.close()
 
 
-async def values(history: DuckDBHistory) -> list[tuple[int, float | None]]:
-    return [(r.time_ms - T0, r.value) async for r in history.query(station=None, parameters=None, since_ms=0, until_ms=2 * T0)]
+async def values(
+    history: DuckDBHistory, parameters: list[str] | None = None, resolution: Resolution = "raw"
+) -> list[tuple[int, float | None]]:
+    found = history.query(station=None, parameters=parameters, since_ms=0, until_ms=2 * T0, resolution=resolution)
+    return [(r.time_ms - T0, r.value) async for r in found]
 
 
 async def test_a_batch_that_is_there_already_is_not_written_again(tmp_path: Path, history: DuckDBHistory) -> None:
@@ -124,16 +131,43 @@ async def test_analysts_have_a_view_of_the_newest(tmp_path: Path, history: DuckD
     assert found == [(T0 + 1, "s", "pm25", 2.0, 1)]
 
 
+async def test_analysts_have_a_view_of_what_is_said(tmp_path: Path, history: DuckDBHistory) -> None:
+    for count in (10.0, 60.0):
+        hour = Line("air_1h", "s", "d", "a", T0, (Value("pm25", 1.0, 1),), (("pm25_count", count), ("final", 0.0)))
+        alert = Line("alert", "s", "d", "a", T0, (), (("state", "firing"),))
+        await history.write([hour, alert], int(count))
+    await history.close()
+    found = raw(tmp_path / "history.duckdb", "SELECT medium, parameter, name, number, text FROM notes ORDER BY ALL")
+    assert found == [("air_1h", "", "final", 0.0, None), ("air_1h", "pm25", "count", 60.0, None), ("alert", "", "state", None, "firing")]
+
+
+@pytest.mark.parametrize("notes", [(("pm25_min", float("nan")),), (("why", "\udc80"),), (("", 1.0),), (("pm25_max", None),)])
+async def test_B6_a_line_with_an_impossible_note_is_refused_whole(history: DuckDBHistory, notes: Any) -> None:
+    good = Line("air_1h", "s", "d", "a", T0, (Value("pm25", 1.0, 1),))
+    bad = Line("air_1h", "s", "d", "a", T0 + 1, (Value("pm25", 2.0, 1),), (("pm25_count", 5.0), *notes))
+    assert [refusal.line for refusal in await history.write([bad, good], 1)] == [bad]
+    assert await values(history, resolution="1h") == [(0, 1.0)]
+    assert [point async for point in history.notes(medium="air_1h", station=None, since_ms=0, until_ms=2 * T0)] == []
+
+
+async def test_a_reading_without_a_name_is_refused_though_its_line_says_something(history: DuckDBHistory) -> None:
+    """What is said of a line belongs to the series with the empty parameter: no reading may get in there."""
+    await history.write([Line("index", "s", "s", "a", T0, (), (("final", 1.0),))], 1)
+    nameless = Line("index", "s", "s", "a", T0, (Value("", 1.0, 1),))
+    assert [refusal.reason for refusal in await history.write([nameless], 2)] == ["parameter is empty"]
+
+
 async def test_more_series_than_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_store, "_MOST_SERIES", 20)
     for run in range(3):
         history = DuckDBHistory(SECTION, tmp_path)
         for part in range(3):
             batch = [line(run, device=f"d{n}", parameter=f"p{m}") for n in range(30) for m in range(2)]
-            assert await history.write(batch, run * 3 + part + 1) == []
+            said = [replace(one, values=(), notes=(("state", "firing"),)) for one in batch[::2]]
+            assert await history.write([*batch, *said], run * 3 + part + 1) == []
         assert len(await values(history)) == 60 * (run + 1)
         await history.close()
-    assert raw(tmp_path / "history.duckdb", "SELECT count(*), count(DISTINCT id), max(id) FROM series") == [(60, 60, 60)]
+    assert raw(tmp_path / "history.duckdb", "SELECT count(*), count(DISTINCT id), max(id) FROM series") == [(90, 90, 90)]
 
 
 async def test_a_file_in_use_is_red_and_named(tmp_path: Path, history: DuckDBHistory) -> None:
@@ -146,6 +180,53 @@ async def test_a_file_in_use_is_red_and_named(tmp_path: Path, history: DuckDBHis
     other = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
     assert "history.duckdb is in use by another process" in other.stdout
     assert f"PID {os.getpid()}" in other.stdout
+
+
+_FIRST_SCHEMA = f"""
+CREATE TABLE about (schema_version INTEGER NOT NULL, upto BIGINT NOT NULL, revision BIGINT NOT NULL, compacted BIGINT NOT NULL);
+INSERT INTO about VALUES (1, 7, 9, 8);
+CREATE TABLE series (id INTEGER NOT NULL, medium VARCHAR NOT NULL, station VARCHAR NOT NULL, device VARCHAR NOT NULL,
+    area VARCHAR NOT NULL, parameter VARCHAR NOT NULL);
+INSERT INTO series VALUES (1, 'air', 's', 'd', 'a', 'pm25'), (2, 'air_1h', 's', 'd', 'a', 'pm25'), (3, 'index', 's', 's', 'a', 'vn_aqi');
+CREATE TABLE reading (series INTEGER NOT NULL, time_ms BIGINT NOT NULL, value DOUBLE, flag UTINYINT NOT NULL, revision BIGINT NOT NULL);
+INSERT INTO reading VALUES (1, {T0}, 1.5, 1, 7), (2, {T0}, 2.5, 1, 8), (3, {T0}, 42, 1, 8), (3, {T0}, 43, 1, 9), (1, {T0 + 1}, NULL, 9, 9);
+CREATE VIEW readings AS SELECT epoch_ms(time_ms) AS time, station, device, area, medium, parameter, value, flag
+    FROM reading JOIN series ON series.id = reading.series
+    QUALIFY row_number() OVER (PARTITION BY station, device, medium, parameter, time_ms ORDER BY revision DESC) = 1;
+"""
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_file_of_the_first_schema_is_brought_up_to_date_without_loss(tmp_path: Path, read_only: bool) -> None:
+    """Whoever opens it: also `envgw query` without a gateway, which changes nothing else."""
+    with duckdb.connect(str(tmp_path / "history.duckdb")) as connection:
+        connection.execute(_FIRST_SCHEMA)
+    history = DuckDBHistory(SECTION, tmp_path, read_only=read_only)
+    assert await values(history) == [(0, 1.5), (1, None)]
+    assert await values(history, parameters=["vn_aqi"]) == [(0, 43.0)]
+    assert await values(history, resolution="1h") == [(0, 2.5)]
+    assert await history.position() == 7
+    if not read_only:
+        await history.write([line(0, 3.5)], 8)
+        assert await values(history) == [(0, 3.5), (1, None)], "revisions go on where they were"
+        await history.compact()
+        assert await values(history, parameters=["vn_aqi"]) == [(0, 43.0)]
+    await history.close()
+    assert raw(tmp_path / "history.duckdb", "SELECT count(*) FROM readings") == [(4,)]
+
+
+async def test_a_file_whose_update_was_cut_off_is_the_old_one_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb.connect(str(tmp_path / "history.duckdb")) as connection:
+        connection.execute(_FIRST_SCHEMA)
+    steps = duckdb_schema._STEPS
+    monkeypatch.setattr(duckdb_schema, "_STEPS", (steps[0], steps[1].replace("UPDATE about", "SELECT broken FROM nowhere; UPDATE about")))
+    broken = DuckDBHistory(SECTION, tmp_path)
+    assert "is not a history that envgw can use" in await broken.check()
+    await broken.close()
+    monkeypatch.setattr(duckdb_schema, "_STEPS", steps)
+    history = DuckDBHistory(SECTION, tmp_path)
+    assert await values(history, parameters=["vn_aqi"]) == [(0, 43.0)]
+    await history.close()
 
 
 def test_a_file_of_a_newer_envgw(tmp_path: Path) -> None:
@@ -305,22 +386,3 @@ def test_a_large_answer_is_sorted_on_disk_within_the_memory_limit(tmp_path: Path
     rows, peak_mb = map(int, done.stdout.split())
     assert rows == 3_000_000
     assert peak_mb < 250
-
-
-async def test_indices_are_given_by_name_and_summaries_not_at_all(tmp_path: Path) -> None:
-    history = DuckDBHistory(HistorySection(name="local", kind="duckdb"), tmp_path)
-    lines = [
-        Line("air", "st-1", "an-1", "hai-chau", 1_000, (Value("pm25", 10.0, 1),)),
-        Line("air_1h", "st-1", "an-1", "hai-chau", 1_000, (Value("pm25", 11.0, 1),), (("pm25_min", 1.0),)),
-        Line("index", "st-1", "st-1", "hai-chau", 1_000, (Value("vn_aqi", 42.0, 1), Value("pm25_1h", 11.0, 1)), (("final", 0.0),)),
-    ]
-    await history.write(lines, 1)
-
-    async def asked(parameters: list[str] | None) -> list[tuple[str, float | None]]:
-        found = history.query(station=None, parameters=parameters, since_ms=0, until_ms=2_000)
-        return [(row.parameter, row.value) async for row in found]
-
-    assert await asked(None) == [("pm25", 10.0)]
-    assert await asked(["pm25"]) == [("pm25", 10.0)]
-    assert await asked(["vn_aqi", "pm25_1h"]) == [("pm25_1h", 11.0), ("vn_aqi", 42.0)]
-    await history.close()

@@ -20,7 +20,8 @@ from gateway.history.base import StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.factory import make_history
 from gateway.history.influxdb import InfluxHistory
-from gateway.history.query import COLUMNS, iso, query_offline, row_of, write_answer
+from gateway.history.query import query_offline, write_answer
+from gateway.history.rows import COLUMNS, iso, row_of
 from gateway.settings import HistorySection
 
 T0 = 1_763_856_000_000
@@ -38,9 +39,10 @@ async def _stream(rows: list[StoredReading], *, then: Exception | None = None) -
         raise then
 
 
-async def answer(form: str, rows: list[StoredReading] = ROWS) -> bytes:
+async def answer(form: str, rows: list[StoredReading] = ROWS, extra: tuple[str, ...] = ()) -> bytes:
     out = io.BytesIO()
-    assert await write_answer(_stream(rows), form, out, lambda parameter: UNITS.get(parameter, "")) == len(rows)  # type: ignore[arg-type]
+    written = await write_answer(_stream(rows), form, out, lambda parameter: UNITS.get(parameter, ""), extra)  # type: ignore[arg-type]
+    assert written == len(rows)
     return out.getvalue()
 
 
@@ -83,6 +85,29 @@ async def test_parquet(tmp_path: Path) -> None:
         (T0, "Cầu Rồng", "sds,1", "", "air", "pm25", 12.5, "ug/m3", 1),
         (T0 + 250, "Cầu Rồng", 'the "second"', "hải châu", "air", "no2", None, "", 9),
     ]
+
+
+EXTRA = ("category", "min", "max", "count", "final")
+SAID = [
+    StoredReading(T0, "s", "d", "a", "air_1h", "pm25", 5.0, 1, (("min", 1.25), ("max", 9.0), ("count", 60.0), ("final", 1.0))),
+    StoredReading(T0, "s", "s", "a", "index", "vn_aqi", 90.0, 1, (("category", "moderate"),)),
+]
+
+
+async def test_what_is_said_of_a_reading_has_columns_of_its_own(tmp_path: Path) -> None:
+    hour, index = (json.loads(line) for line in (await answer("json", SAID, EXTRA)).splitlines())
+    assert list(hour)[len(COLUMNS) :] == ["min", "max", "count", "final"]
+    assert list(index)[len(COLUMNS) :] == ["category"]
+    head, *rows = csv.reader(io.StringIO((await answer("csv", SAID, EXTRA)).decode()))
+    assert head == [*COLUMNS, *EXTRA]
+    assert [row[len(COLUMNS) :] for row in rows] == [["", "1.25", "9.0", "60", "True"], ["moderate", "", "", "", ""]]
+    head_line, first, second = (await answer("table", SAID, EXTRA)).decode().splitlines()
+    assert head_line.split() == [*COLUMNS, *EXTRA]
+    assert first.split()[-5:] == ["-", "1.25", "9", "60", "True"]
+    assert second.split()[-5:] == ["moderate", "-", "-", "-", "-"]
+    (tmp_path / "a.parquet").write_bytes(await answer("parquet", SAID, EXTRA))
+    found = duckdb.sql(f"SELECT {', '.join(EXTRA)} FROM '{tmp_path}/a.parquet'").fetchall()
+    assert found == [(None, 1.25, 9.0, 60, True), ("moderate", None, None, None, None)]
 
 
 @pytest.mark.parametrize(("form", "lines"), [("json", 0), ("csv", 1), ("table", 1)])
