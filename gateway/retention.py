@@ -1,7 +1,8 @@
 """Carries out `retention` of `influxdb` histories: raw readings of days that are over are deleted there (docs/decisions/0021).
 
-A whole day at a time, for each deletion makes the server rewrite what it keeps of that time. DuckDB does it in its own file. What a server cannot do now it is asked again an hour later: nothing waits for it, and the history's
-lane, which meets the same trouble, tells of it.
+A whole day at a time, for each deletion makes the server rewrite what it keeps of that time. DuckDB does it in its own file. What a
+server cannot do now it is asked again an hour later: nothing waits for it, and the history's lane, which meets the same trouble, tells
+of it.
 """
 
 from __future__ import annotations
