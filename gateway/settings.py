@@ -115,9 +115,6 @@ class HistorySection(Section):
     required: bool = Field(
         True, description="A required lane pins the journal until it has everything; another is parked beyond its quota."
     )
-    retention: Duration | None = Field(
-        None, description="How long raw readings are kept; hourly and daily summaries, indices and alerts stay."
-    )
     path: Path | None = Field(None, description="duckdb: the file, relative to data_dir; default history.duckdb.")
     memory_limit: Size = Field(_text("64MB"), description="duckdb: memory it may use.")
     threads: int = Field(1, ge=1, le=32, description="duckdb: threads of a query.")
@@ -134,6 +131,9 @@ class HistorySection(Section):
     timeout: Duration = Field(_text("10s"), description="Whole time one write may take, answer included.")
     backoff_max: Duration = Field(
         _text("30s"), description="Longest pause between two tries; a longer Retry-After is honoured up to 5 min."
+    )
+    retention: Duration | None = Field(
+        None, description="How long raw readings are kept; hourly and daily summaries, indices and alerts stay."
     )
     quota: Size = Field(_text("2GB"), description="Not required lanes: how much journal may wait for it before it is parked.")
 

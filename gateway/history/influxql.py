@@ -11,7 +11,7 @@ server knows chunked answers. Per page one request, each with the whole-exchange
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -39,9 +39,7 @@ def string(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
-class Series(NamedTuple):
-    """One series of an answer."""
-
+class _Series(NamedTuple):
     name: str
     tags: dict[str, str]
     columns: list[str]
@@ -64,7 +62,7 @@ class InfluxReader:
         """See `History.query`. Two areas at one time (a registry corrected afterwards) are two series in InfluxDB and
         nothing tells which came later: the area that sorts last is given."""
         span = f"time > {_clamp(since_ms)}ms AND time <= {_clamp(until_ms)}ms"
-        media = await self.media(parameters)
+        media = await self._media(parameters)
         devices = await self._devices(media, station, span)
         for who in sorted(devices):
             counts = devices[who]
@@ -84,11 +82,11 @@ class InfluxReader:
             if newest is not None:
                 yield newest
 
-    async def media(self, parameters: Sequence[str] | None) -> dict[str, list[str]]:
+    async def _media(self, parameters: Sequence[str] | None) -> dict[str, list[str]]:
         """Measurement → parameters that it holds, of those asked for."""
         wanted = None if parameters is None else set(parameters)
         media: dict[str, list[str]] = {}
-        for series in await self.ask("SHOW FIELD KEYS"):
+        for series in await self._ask("SHOW FIELD KEYS"):
             if series.columns[:1] != ["fieldKey"]:
                 raise Permanent(
                     f"{self._http.where} does not answer InfluxQL (VictoriaMetrics takes readings but gives none back this way): "
@@ -109,7 +107,7 @@ class InfluxReader:
         devices: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
         for medium, parameters in media.items():
             counted = ",".join(f"count({identifier(p + _QC)}) AS {identifier(p)}" for p in parameters)
-            for series in await self.ask(f'SELECT {counted} FROM {identifier(medium)} WHERE {where} GROUP BY "station","device"'):
+            for series in await self._ask(f'SELECT {counted} FROM {identifier(medium)} WHERE {where} GROUP BY "station","device"'):
                 who = (series.tags.get("station", ""), series.tags.get("device", ""))
                 for name, count in zip(series.columns[1:], series.values[0][1:], strict=True):
                     if count:
@@ -157,29 +155,33 @@ class InfluxReader:
                 return
             after = page[-1].values[-1][0]
 
-    async def _page(self, who: tuple[str, str], medium: str, parameters: list[str], span: str, limit: int) -> list[Series]:
+    async def _page(self, who: tuple[str, str], medium: str, parameters: list[str], span: str, limit: int) -> list[_Series]:
         """At most `limit` points of one device in time order: one series, or none."""
         station, device = who
         fields = ",".join(f"{identifier(p)},{identifier(p + _QC)}" for p in parameters)
-        return await self.ask(
+        return await self._ask(
             f'SELECT {fields},"area" FROM {identifier(medium)} WHERE {span} '
             f'AND "station" = {string(station)} AND "device" = {string(device)} ORDER BY time LIMIT {limit}'
         )
 
-    async def ask(self, query: str, *, method: Literal["GET", "POST"] = "GET") -> list[Series]:
-        """One statement, its series. What changes something must be a POST. Raises `DeliveryError`."""
+    async def ask(self, statement: str, *, method: str = "GET") -> list[_Series]:
+        """Any one statement, for whoever looks after the server; what changes something must be a POST. Raises `DeliveryError`."""
+        return await self._ask(statement, method)
+
+    async def _ask(self, query: str, method: str = "GET") -> list[_Series]:
+        """One statement, its series. Raises `DeliveryError`."""
         answer = await self._http.exchange(method, "/query", {**self._params, "q": query}, most_bytes=_MOST_BYTES)
         self._http.raise_unless_about_lines(answer)
         try:
             result: dict[str, Any] = orjson.loads(answer.body)["results"][0] if answer.ok else {"error": answer.message}
             if "error" in result:
                 raise Permanent(f"{self._http.where} refused a query: {result['error']}")
-            return [Series(s.get("name", ""), s.get("tags") or {}, s["columns"], s.get("values") or []) for s in result.get("series", ())]
+            return [_Series(s.get("name", ""), s.get("tags") or {}, s["columns"], s.get("values") or []) for s in result.get("series", ())]
         except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise Retryable(f"{self._http.where} gave an answer to a query that is not InfluxQL's: {error}") from error
 
 
-def _unpivot(series: Series, who: tuple[str, str], medium: str, parameters: list[str]) -> Iterator[StoredReading]:
+def _unpivot(series: _Series, who: tuple[str, str], medium: str, parameters: list[str]) -> Iterator[StoredReading]:
     """Rows (time, p1, p1_qc, p2, p2_qc, …, area) → one reading for each parameter that has a flag there."""
     station, device = who
     for row in series.values:
