@@ -4,7 +4,7 @@
     <gateway id>       -           received stored rejected rejected_<reason> duplicate shed    messages since the ledger was made
                                    alerts_firing       open alerts, those whose data stopped included
                                    health              0 green, 1 yellow, 2 red
-                                   memory_mb           resident memory of the process, 1024² bytes
+                                   memory_mb           resident memory of the process, in 10^6 bytes
                                    commit_ms           mean time of a commit since the last line, fsync included
     <gateway id>       <lane>      pending             lines that wait for a history, notifications that wait for a receiver
 
@@ -42,7 +42,6 @@ LEAST_S = 1.0
 """… but not more often than this in real seconds, when that clock is a fast one (the demo)."""
 
 _STATM = Path("/proc/self/statm")
-_MB = 1024**2
 
 
 def own_lines(item: Accounting) -> list[Line]:
@@ -94,7 +93,7 @@ class Accountant:
             ("shed", status["shed"]),
             ("alerts_firing", status["alerts"]["firing"]),
             ("health", int(overall(gateway.health_parts()))),
-            ("memory_mb", memory_bytes() / _MB),
+            ("memory_mb", memory_bytes() / 1e6),
         ]
         if self._commits:
             fields.append(("commit_ms", self._commit_s / self._commits * 1000))

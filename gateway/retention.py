@@ -1,7 +1,8 @@
-"""Carries out `retention` of `influxdb` histories: once an hour raw readings that are older are deleted there (docs/decisions/0021).
+"""Carries out `retention` of `influxdb` histories: raw readings of days that are over are deleted there (docs/decisions/0021).
 
-DuckDB does it in its own file. What a server cannot do now it is asked again an hour later: nothing waits for it, and the history's
-lane, which meets the same trouble, tells of it.
+A whole day at a time, for each deletion makes the server rewrite what it keeps of that time. DuckDB does it in its own file. What a
+server cannot do now it is asked again an hour later: nothing waits for it, and the history's lane, which meets the same trouble, tells
+of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from gateway.errors import DeliveryError
+from gateway.history.durations import DAY_MS
 from gateway.history.influx_upkeep import InfluxUpkeep
 from gateway.settings import HistorySection
 
@@ -21,7 +23,7 @@ FIRST_S = 120.0
 """The first time so long after the start: lanes that have a backlog come first (real seconds)."""
 
 EVERY_S = 3600.0
-"""How often (real seconds)."""
+"""How often it is looked whether another day is over, or what failed can be done now (real seconds)."""
 
 
 class Retention:
@@ -47,7 +49,8 @@ class Retention:
         assert section.retention is not None
         upkeep = InfluxUpkeep(section)
         try:
-            requests = await upkeep.forget(self._now_ms() - section.retention)
+            until_ms = self._now_ms() - section.retention
+            requests = await upkeep.forget(until_ms - until_ms % DAY_MS)
         except DeliveryError as error:
             log.warning("old readings could not be deleted; it is tried again in an hour", history=section.name, reason=error.reason)
         else:

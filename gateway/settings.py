@@ -115,9 +115,6 @@ class HistorySection(Section):
     required: bool = Field(
         True, description="A required lane pins the journal until it has everything; another is parked beyond its quota."
     )
-    retention: Duration | None = Field(
-        None, description="How long raw readings are kept; hourly and daily summaries, indices and alerts stay."
-    )
     path: Path | None = Field(None, description="duckdb: the file, relative to data_dir; default history.duckdb.")
     memory_limit: Size = Field(_text("64MB"), description="duckdb: memory it may use.")
     threads: int = Field(1, ge=1, le=32, description="duckdb: threads of a query.")

@@ -51,7 +51,8 @@ class DuckDBUpkeep:
 
     def _open(self, *, read_only: bool) -> str:
         """Raises EnvgwError if it is no history. Says so if a running gateway has it."""
-        from gateway.history.duckdb_store import DuckStore, Locked
+        from gateway.history.duckdb_schema import Locked
+        from gateway.history.duckdb_store import DuckStore
 
         try:
             DuckStore(self._path, memory_limit=self._settings.memory_limit, threads=1, read_only=read_only).close()

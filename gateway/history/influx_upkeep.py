@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from devices.reading import Flag, Line, Value
+from devices.reading import Line
 from gateway.accounting import OWN_MEDIUM
 from gateway.errors import DeliveryError, Retryable
 from gateway.findings import Finding, State
+from gateway.history.base import is_asked
 from gateway.history.durations import DAY_MS
 from gateway.history.influx_http import InfluxHttp
 from gateway.history.influx_places import NotAllowed, Place, Rights, place_of
@@ -25,6 +26,10 @@ from gateway.settings import HistorySection
 
 CLOCK_WARNING_S, CLOCK_WRONG_S = 5.0, 60.0
 """How far the server's clock may be off. Its own retention and `now()` in a dashboard go by it."""
+
+PROBE = "doctor"
+"""The measurement of the one point that doctor and setup write: tags `-`, field `probe` = Unix seconds of the asking, at the hour's start,
+so that there is at most one an hour. It has no flag, so that nobody takes it for a reading."""
 
 SLICE_MS = 7 * DAY_MS
 """Most that is deleted in one request: it must end within the time that a write may take."""
@@ -56,7 +61,7 @@ class InfluxUpkeep:
             return [*findings, self._finding("setup", State.WRONG, error.reason, "mend that, then run it again: it may be run at any time")]
 
     async def examine(self) -> list[Finding]:
-        """Everything that can be told from outside. Writes one point (measurement `gateway`, tags `-`, field `probe`)."""
+        """Everything that can be told from outside. Writes one point: see `PROBE`."""
         findings: list[Finding] = []
         try:
             place = await self._place()
@@ -76,7 +81,7 @@ class InfluxUpkeep:
         if not place.deletes:
             return 0
         requests = 0
-        for measurement in [*sorted(await self._reader.media(None)), OWN_MEDIUM]:
+        for measurement in [*sorted(await self._raw()), OWN_MEDIUM]:
             oldest = await self._oldest(measurement)
             while oldest is not None and oldest < before_ms:
                 await place.delete(measurement, oldest, min(oldest + SLICE_MS, before_ms))
@@ -105,6 +110,11 @@ class InfluxUpkeep:
             state = State.WARNING if may.write else State.WRONG
             return [self._finding("place", state, error.reason, place.with_admin("doctor history"))]
 
+    async def _raw(self) -> set[str]:
+        """Measurements that hold readings as the gateway writes them."""
+        shown = await self._reader.ask("SHOW FIELD KEYS")
+        return {one.name for one in shown if is_asked(one.name, None) and any(str(row[0]).endswith("_qc") for row in one.values)}
+
     async def _oldest(self, measurement: str) -> int | None:
         series = await self._reader.ask(f"SELECT * FROM {identifier(measurement)} ORDER BY time LIMIT 1")
         return min((int(one.values[0][0]) for one in series if one.values), default=None)
@@ -130,9 +140,10 @@ class InfluxUpkeep:
         return self._finding("clock", State.WRONG if off > CLOCK_WRONG_S else State.WARNING, says, "let both follow NTP")
 
     async def _rights(self, server: Server) -> list[Finding]:
-        at_ms = int(self._wall() * 1000)
+        asked_s = float(int(self._wall()))
+        at_ms = int(asked_s) // 3600 * 3_600_000
         try:
-            refused = await self._history.write([Line(OWN_MEDIUM, NO_AREA, NO_AREA, "", at_ms, (Value("probe", 1.0, Flag.GOOD),))], 0)
+            refused = await self._history.write([Line(PROBE, NO_AREA, NO_AREA, "", at_ms, (), (("probe", asked_s),))], 0)
         except DeliveryError as error:
             return [self._finding("write", State.WRONG, error.reason, "mend that; the lane waits meanwhile and loses nothing")]
         if refused:
@@ -140,15 +151,15 @@ class InfluxUpkeep:
         if server.kind is Kind.VICTORIA:
             says = "a point was written; VictoriaMetrics gives none back in InfluxQL: `envgw query` needs another history"
             return [self._finding("write", State.OK, says)]
-        return [self._finding("write", State.OK, "a point was written"), await self._read_back(at_ms)]
+        return [self._finding("write", State.OK, "a point was written"), await self._read_back(at_ms, asked_s)]
 
-    async def _read_back(self, at_ms: int) -> Finding:
-        question = f'SELECT "probe" FROM {identifier(OWN_MEDIUM)} WHERE time = {at_ms}ms'
+    async def _read_back(self, at_ms: int, asked_s: float) -> Finding:
+        question = f'SELECT "probe" FROM {identifier(PROBE)} WHERE time = {at_ms}ms'
         do = "give the token or user the right to read there (dashboards and `envgw query` need it)"
         try:
             series = await self._reader.ask(question)
         except DeliveryError as error:
             return self._finding("read", State.WRONG, error.reason, do)
-        if any(row[:2] == [at_ms, 1.0] for one in series for row in one.values):
+        if any(row[:2] == [at_ms, asked_s] for one in series for row in one.values):
             return self._finding("read", State.OK, "and read back in InfluxQL")
         return self._finding("read", State.WRONG, "the point that was just written is not given back", do)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -86,10 +87,41 @@ def test_a_history_that_is_away_delays_nobody_and_misses_nothing(
             status = site.until_delivered(count)
             assert status["stored"] == count
             site.until_ready(lambda _, parts: parts["history influx"]["colour"] == "green")
+            embedded = sorted(row["value"] for row in site.rows())
         series = influx.query("SELECT pm25 FROM air GROUP BY station", db="city")
         found = sorted(value for one in series for _, value in one["values"])
         assert found == sorted([n / 1000 for n in range(load.sent)] + [150, 20]), "each reading once"
+        assert embedded == found, "both histories hold the same"
         assert alerts_in(sink) == [("st-0001", "firing"), ("st-0001", "resolved")]
+
+
+HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+def test_an_embedded_history_that_cannot_be_opened_delays_no_other(
+    tmp_path: Path, mosquitto: Mosquitto, influx_database: tuple[Influxd, str]
+) -> None:
+    """The other way round: the file is in somebody else's hands, InfluxDB goes on; when it is free again it gets everything."""
+    influx, database = influx_database
+    section = influx_section(influx) | {"bucket": database}
+    site = Site(tmp_path / "site", mosquitto.url, history=[{"name": "local", "kind": "duckdb", "backoff_max": "500ms"}, section])
+    site.data.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(site.data / "history.duckdb")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with running(site):
+            site.until_connected()
+            publish_all(mosquitto.port, [air(1 + n % 3, pm25=n) for n in range(300)])
+            status = site.until(lambda s: s["stored"] == 300 and s["pending"]["influx"] == 0)
+            assert status["pending"]["local"] >= 300
+            assert "in use by another process" in site.ready()[1]["history local"]["reason"]
+            assert len(influx.query("SELECT pm25 FROM air", db=database)[0]["values"]) == 300
+            assert holder.stdin is not None
+            holder.stdin.close()
+            site.until_delivered(300)
+            assert sorted(row["value"] for row in site.rows()) == list(range(300))
 
 
 @contextmanager

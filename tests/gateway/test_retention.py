@@ -51,6 +51,25 @@ async def test_old_readings_go_soon_after_the_start_and_then_hourly(influx27: In
     assert naps.slept == [retention.FIRST_S, retention.EVERY_S, retention.EVERY_S]
 
 
+async def test_a_day_goes_when_it_is_over_as_a_whole(influx27: Influx27StandIn) -> None:
+    midnight = (NOW - 30 * DAY_MS) // DAY_MS * DAY_MS
+    history = InfluxHistory(section(influx27.url))
+    times = [midnight - DAY_MS, midnight - 1, midnight, midnight + 1]
+    await history.write([Line("air", "s", "d", "a", time_ms, (Value("pm25", 1.0, 1),)) for time_ms in times], 1)
+    await history.close()
+    asked_at = iter([midnight + 30 * DAY_MS - 1, midnight + 30 * DAY_MS, midnight + 31 * DAY_MS - 1, midnight + 31 * DAY_MS])
+    left = []
+
+    async def nap(_: float) -> None:
+        left.append(sorted(key[2] for key in influx27.points))
+        if len(left) == 5:
+            raise Enough
+
+    with pytest.raises(Enough):
+        await Retention([section(influx27.url, retention="30d")], lambda: next(asked_at), sleep=nap).run()
+    assert left == [times, times, times[2:], times[2:], []]
+
+
 async def test_a_dead_history_is_tried_again_and_keeps_nobody_else_waiting(influx27: Influx27StandIn) -> None:
     history = InfluxHistory(section(influx27.url))
     await history.write([Line("air", "s", "d", "a", NOW - 40 * DAY_MS, (Value("pm25", 1.0, 1),))], 1)

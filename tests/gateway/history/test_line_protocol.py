@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import math
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.formats.line_protocol import parse
 from devices.reading import Line, Value
 from gateway.history import line_protocol
+from gateway.history.base import is_asked
 from gateway.history.influxdb import InfluxHistory
 from gateway.history.line_protocol import Encoder
 from gateway.settings import HistorySection
@@ -151,3 +157,81 @@ def test_influxdb_reads_what_we_wrote(shared_influxd: Influxd, lines: list[Line]
         asyncio.run(there_and_back())
     finally:
         shared_influxd.query(f'DROP DATABASE "{database}"')
+
+
+CORPUS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "data" / "formats" / "line_protocol_corpus.json").read_text())
+"""InfluxData's own cases; see SOURCES.md beside it."""
+
+
+def _corpus_points() -> list[dict[str, Any]]:
+    """Every point of the corpus whose names are text."""
+    read = [point for case in CORPUS["decode"].values() for point in case["output"].get("result") or ()]
+    written = [case["input"]["point"] for case in CORPUS["encode"].values() if "result" in case["output"]]
+    return [point for point in read + written if isinstance(point["name"], str)]
+
+
+def _as_lines(points: list[dict[str, Any]]) -> list[Line]:
+    """Lines of ours with the corpus' measurements, tags (their keys and values as ours) and field names."""
+    lines = []
+    for number, point in enumerate(points):
+        texts = [text for tag in point["tags"] or () for text in (tag["key"], tag["value"]) if isinstance(text, str)]
+        station, device, area, *_ = *texts, "s", "d", "a"
+        names = dict.fromkeys(field["key"] for field in point["fields"] if isinstance(field["key"], str))
+        values = tuple(Value(name, n / 8, 1) for n, name in enumerate(names) if not name.endswith("_qc"))
+        if values:
+            lines.append(Line(point["name"], station, device, area, T0 + number, values))
+    return lines
+
+
+def test_names_are_escaped_as_influxdata_does() -> None:
+    compared = 0
+    for case in CORPUS["encode"].values():
+        if "result" not in case["output"] or case["input"]["precision"] != "1ns":
+            continue
+        point, due = case["input"]["point"], case["output"]["result"]
+        line = Line(point["name"], "s", "d", "a", 0, tuple(Value(field["key"], 1.0, 1) for field in point["fields"]))
+        good, texts, _ = Encoder().encode([line])
+        if not good:
+            continue
+        measurement, _, rest = texts[0].partition(",area=a,device=d,station=s ")
+        assert due.startswith((measurement + ",", measurement + " ")), (due, texts[0])
+        if len(point["fields"]) == 1:
+            assert f" {rest[: rest.index('=1.0,')]}=" in due, (due, texts[0])
+        compared += 1
+    assert compared > 30
+
+
+def test_our_own_reader_reads_the_corpus_names_that_we_wrote() -> None:
+    lines = _as_lines(_corpus_points())
+    good, texts, refused = Encoder().encode(lines)
+    assert len(good) > 150
+    assert all(re.search(r"[\x00-\x1f\x7f-\x9f\\\\#]|empty|keeps this name", refusal.reason) for refusal in refused), refused
+    points, faults = [], {}
+    for row in texts:  # one by one: a reader of messages takes only so many lines at once
+        found, bad = parse(row.encode(), precision="ms")
+        points += found
+        faults |= bad
+    assert faults == {}
+    assert len(points) == len(good)
+    for line, point in zip(good, points, strict=True):
+        assert (point.measurement, point.tags) == (line.medium, {"station": line.station, "device": line.device, "area": line.area or "-"})
+        assert {name: value for name, value in point.fields.items() if not name.endswith("_qc")} == {
+            v.parameter: v.value for v in line.values
+        }
+
+
+async def test_influxdb_gives_the_corpus_names_back(influx_database: tuple[Influxd, str]) -> None:
+    server, database = influx_database
+    lines = _as_lines(_corpus_points())
+    history = InfluxHistory(HistorySection(name="h", kind="influxdb", api="v1", url=server.url, bucket=database))
+    refused = [refusal.line for refusal in await history.write(lines, 1)]
+    wanted = {
+        (line.station, line.device, "" if line.area == "-" else line.area, line.medium, value.parameter, line.time_ms, value.value)
+        for line in lines
+        if line not in refused and is_asked(line.medium, None)
+        for value in line.values
+    }
+    rows = [row async for row in history.query(station=None, parameters=None, since_ms=0, until_ms=2**43)]
+    await history.close()
+    assert {(r.station, r.device, r.area, r.medium, r.parameter, r.time_ms, r.value) for r in rows} == wanted
+    assert len(wanted) > 150
