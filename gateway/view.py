@@ -49,7 +49,7 @@ class View:
         return self._gateway.metrics_text()
 
     async def status(self) -> Document:
-        return await self._gateway.status()
+        return {**await self._gateway.status(), "time": iso(self.now_ms())}
 
     # ------------------------------------------------------------------ stations and readings
 

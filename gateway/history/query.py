@@ -17,13 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import duckdb
 import orjson
 
 from gateway.errors import EnvgwError
 from gateway.history.base import StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.factory import make_history
+from gateway.history.parquet import ParquetMaker
 from gateway.settings import HistorySection
 
 Format = Literal["table", "csv", "json", "parquet"]
@@ -67,7 +67,7 @@ async def write_answer(rows: AsyncIterator[StoredReading], form: Format, out: Bi
     out.write(head.encode())
     written = 0
     try:
-        async for batch in _batches(rows):
+        async for batch in batches(rows):
             written += len(batch)
             out.write(lines([row_of(reading, unit_of(reading.parameter)) for reading in batch]))
     finally:
@@ -88,7 +88,7 @@ async def query_offline(
         await history.close()
 
 
-async def _batches(rows: AsyncIterator[StoredReading]) -> AsyncIterator[list[StoredReading]]:
+async def batches(rows: AsyncIterator[StoredReading]) -> AsyncIterator[list[StoredReading]]:
     """Up to `_AT_ONCE` rows together. What came before an error is handed on before the error."""
     batch: list[StoredReading] = []
     failure: EnvgwError | None = None
@@ -134,29 +134,15 @@ def _table(rows: list[dict[str, Any]]) -> bytes:
 
 
 async def _parquet(rows: AsyncIterator[StoredReading], out: BinaryIO, unit_of: Callable[[str], str]) -> int:
-    """Rows → a DuckDB file in a temporary folder → Parquet → `out`."""
-    with tempfile.TemporaryDirectory(prefix="envgw-query-") as folder:
+    """Rows → a file in a temporary folder → `out`."""
+    written = 0
+    with tempfile.TemporaryDirectory(prefix="envgw-query-") as folder, ParquetMaker(unit_of, Path(folder)) as maker:
+        async for batch in batches(rows):
+            written += len(batch)
+            await asyncio.to_thread(maker.add, batch)
         made = Path(folder) / "answer.parquet"
-        connection = duckdb.connect(str(Path(folder) / "answer.duckdb"), config={"memory_limit": "64MB", "threads": 1})
-        try:
-            connection.execute(
-                "CREATE TABLE answer (time TIMESTAMPTZ, station VARCHAR, device VARCHAR, area VARCHAR, medium VARCHAR, "
-                "parameter VARCHAR, value DOUBLE, unit VARCHAR, flag UTINYINT)"
-            )
-            appender = connection.appender("answer")
-            written = 0
-            async for batch in _batches(rows):
-                written += len(batch)
-                appender.append_rows(
-                    [(_EPOCH + timedelta(milliseconds=r[0]), *r[1:6], r.value, unit_of(r.parameter), r.flag) for r in batch]
-                )
-                await asyncio.to_thread(appender.flush)
-            await asyncio.to_thread(connection.execute, f"COPY answer TO '{made}' (FORMAT parquet, COMPRESSION zstd)")
-        except duckdb.Error as error:
-            raise EnvgwError(f"the Parquet file cannot be made in {folder}: {error}") from error
-        finally:
-            connection.close()
+        await asyncio.to_thread(maker.write, made)
         with made.open("rb") as source:
             shutil.copyfileobj(source, out)
-        out.flush()
+    out.flush()
     return written
