@@ -328,6 +328,7 @@ def query(
 
 
 app.command()(data_app.export)
+app.command("import")(data_app.import_)
 app.command()(series_app.quality)
 app.command()(series_app.index)
 

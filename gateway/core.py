@@ -27,7 +27,22 @@ from devices.interpret import Interpreter, build_interpreter
 from devices.reading import Line
 from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
-from gateway.inputs import Adopt, ClockJump, Command, Config, Input, Link, Message, Reinterpreted, Replayed, Shed, Start, Tick, received
+from gateway.inputs import (
+    Adopt,
+    ClockJump,
+    Command,
+    Config,
+    Imported,
+    Input,
+    Link,
+    Message,
+    Reinterpreted,
+    Replayed,
+    Shed,
+    Start,
+    Tick,
+    received,
+)
 from gateway.judging import Judging
 from gateway.outages import Outages
 from gateway.outcomes import Intent, Outcomes, Transition
@@ -102,6 +117,9 @@ class Core:
 
     def _other(self, index: int, item: Input, out: Outcomes) -> bool:
         """All inputs but messages; returns whether it must be journalled."""
+        if isinstance(item, Imported):
+            out.archive.extend(item.lines)
+            return True
         now = received(item)
         if isinstance(item, Tick):
             if now < self.next_due_ms():

@@ -120,6 +120,19 @@ class Reinterpreted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     lines: tuple[Line, ...]
 
 
+class Imported(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
+    """A part of an archive that `envgw import` brings in as history only: it moves nothing of the core's state, not even its clock.
+
+    The ledger keeps `lines` until every history has them, and journals only `count`: no later core could say more of them.
+    """
+
+    now_ms: int
+    origin: str
+    """Where it came from: a file's name, for whoever reads the journal."""
+    count: int
+    lines: tuple[Line, ...] = ()
+
+
 class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An operator's command. It is answered only after its commit."""
 
@@ -130,7 +143,7 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     comment: str = ""
 
 
-Input: TypeAlias = Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Command
+Input: TypeAlias = Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Imported | Command
 
 
 def received(item: Input) -> int:

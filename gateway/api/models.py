@@ -111,6 +111,34 @@ class Reading(BaseModel):
     flag: int
 
 
+class ImportGroup(BaseModel):
+    """Old readings of one device at one station."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    station: str = Field(description="Id of a registered station; the area is the one that was valid at the reading's time.")
+    device: str = Field(description="Who measured; need not be registered.")
+    rows: list[tuple[int, dict[str, tuple[float | None, int]]]] = Field(
+        description="[time in ms since the epoch, {parameter: [value in the canonical unit or null, flag]}] each."
+    )
+
+
+class ImportRequest(BaseModel):
+    """A part of an archive."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: str = Field(max_length=200, description="Where it comes from: a file's name, for the journal.")
+    groups: list[ImportGroup]
+
+
+class ImportResult(BaseModel):
+    """What was committed."""
+
+    lines: int = Field(description="Points: readings of one device, medium and time.")
+    values: int
+
+
 class Alert(BaseModel):
     """An episode: one alert from its beginning to its end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -53,3 +54,54 @@ def export(
         print_json(manifest)
     else:
         print(command.summary(manifest, output))
+
+
+class ImportFormat(StrEnum):
+    """What kind of file `envgw import` reads."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def import_(
+    form: Annotated[ImportFormat, typer.Argument(metavar="csv|parquet", help="What kind of file it is.")],
+    file: Annotated[Path, typer.Argument(help="Series file.", exists=True, dir_okay=False)],
+    map_: Annotated[str, typer.Option("--map", help="How to read it: a shipped map's name, or a YAML file; `envgw` for our own exports.")],
+    station: Annotated[str | None, typer.Option(help="Station that it is of; default: the one that each row names.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device that measured; default: what the row says, else the map's name.")] = None,
+    only: Annotated[str | None, typer.Option(help="Only rows of this station of the file.")] = None,
+    doubt_labelled: Annotated[
+        bool, typer.Option("--doubt-labelled", help="Values whose label does not count (`usable` of the map) are suspect (flag 3).")
+    ] = False,
+    refused: Annotated[Path | None, typer.Option(help="Write every refused line here (CSV).", dir_okay=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge, but store nothing.")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring an archive of old readings into every history, judged as `envgw quality` judges. Pages nobody and moves nothing live.
+
+    Through the running gateway, else into its ledger, for when it is started. The same file again replaces the same points.
+    Exit 1 if nothing of the file could be stored.
+    """
+    from gateway import coreconfig
+    from gateway.commands import import_archive as command
+    from gateway.config import ConfigError
+    from gateway.imports.archive import Into
+
+    loaded = load(config)
+    try:
+        core = coreconfig.build(loaded)
+    except ConfigError as error:
+        problems(error)
+    series_map = command.read_map(map_, form.value)
+    report = command.run(
+        loaded.settings, core, file, series_map, Into(station, device, only, doubt_labelled),
+        dry_run=dry_run, refused_to=refused, told=lambda text: print(text, file=sys.stderr),
+    )  # fmt: skip
+    if as_json:
+        print_json(report)
+    else:
+        for line in command.table(report):
+            print(line)
+    if report["rows"] and not report["stored"]:
+        raise typer.Exit(1)

@@ -133,7 +133,7 @@ def _peak_mb(place: Place, *arguments: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_a_million_readings_take_no_more_memory_than_a_few(tmp_path: Path, form: str) -> None:
-    """DuckDB may take 64 MB for sorting and 64 MB for writing, beside 100 MB of libraries. A million rows as objects would be 300 MB more."""
+    """DuckDB may take 64 MB for sorting and 64 MB for writing, beside 100 MB of libraries. A million rows held would be 300 MB more."""
     place = filled(tmp_path)
     with duckdb.connect(str(tmp_path / "data" / "history.duckdb")) as connection:
         connection.execute(f"INSERT INTO reading SELECT s, {T0} + 60000 * i, i % 50, 1, 1000 + i FROM range(250000) a(i), range(1, 5) b(s)")
