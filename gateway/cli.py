@@ -21,7 +21,7 @@ from gateway.cliparts import print_json as _print_json
 from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
-from gateway.commands import series_app, upkeep_app
+from gateway.commands import data_app, series_app, upkeep_app
 from gateway.commands.rebuild import history_rebuild
 from gateway.commands.rules_app import rules_app
 from gateway.commands.stations_app import stations_app
@@ -337,6 +337,8 @@ def query(
     _run(lambda: write(_settings(config), station, parameter, since, until, form, sys.stdout.buffer, resolution.value))
 
 
+app.command()(data_app.export)
+app.command("import")(data_app.import_)
 app.command()(series_app.quality)
 app.command()(series_app.index)
 

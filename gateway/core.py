@@ -34,6 +34,7 @@ from gateway.inputs import (
     ClockJump,
     Command,
     Config,
+    Imported,
     Input,
     Link,
     Message,
@@ -118,6 +119,9 @@ class Core:
 
     def _other(self, index: int, item: Input, out: Outcomes) -> bool:
         """All inputs but messages; returns whether it must be journalled."""
+        if isinstance(item, Imported):
+            out.archive.extend(item.lines)
+            return True
         now = received(item)
         if isinstance(item, Tick):
             if now < self.next_due_ms():

@@ -135,6 +135,19 @@ class Accounting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="a"
     """Lane → what waits for it: lines of a history, notifications of a receiver."""
 
 
+class Imported(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
+    """A part of an archive that `envgw import` brings in as history only: it moves nothing of the core's state, not even its clock.
+
+    The ledger keeps `lines` until every history has them, and journals only `count`: no later core could say more of them.
+    """
+
+    now_ms: int
+    origin: str
+    """Where it came from: a file's name, for whoever reads the journal."""
+    count: int
+    lines: tuple[Line, ...] = ()
+
+
 class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An operator's command. It is answered only after its commit."""
 
@@ -145,7 +158,9 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     comment: str = ""
 
 
-Input: TypeAlias = Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Accounting | Command
+Input: TypeAlias = (
+    Message | Tick | Start | Adopt | Config | Link | ClockJump | Shed | Replayed | Reinterpreted | Imported | Accounting | Command
+)
 
 
 def received(item: Input) -> int:

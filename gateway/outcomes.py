@@ -87,6 +87,8 @@ class Outcomes(msgspec.Struct, kw_only=True):
 
     lines: list[Line] = []
     """Stored readings, for history lanes. Written again for the same key they replace (revision)."""
+    archive: list[Line] = []
+    """The same of an import: for the histories only, and no news to anybody who watches (`inputs.Imported`)."""
     rejections: list[Rejected] = []
     transitions: list[Transition] = []
     intents: list[Intent] = []

@@ -66,6 +66,8 @@ class GatewaySection(Section):
     )
     timezone: str = Field("Asia/Ho_Chi_Minh", description="IANA zone of the city: used for display and, later, for hours and days.")
     languages: list[Literal["vi", "en"]] = Field(["vi", "en"], description="Languages of texts for people, most important first.")
+    licence: str = Field("", max_length=500, description="Licence of the readings, e.g. CC-BY-4.0: stated beside every export.")
+    source: str = Field("", max_length=500, description="Who measured, as others are to cite it: stated beside every export.")
 
 
 class Subscription(Section):

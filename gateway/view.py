@@ -14,10 +14,12 @@ from gateway import rebuild, reinterpret
 from gateway.api.events import EventStream, iso
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
+from gateway.errors import Retryable
 from gateway.explaining import NothingToExplain, explained
 from gateway.health import HealthPart
 from gateway.history.base import Resolution, StoredReading
-from gateway.inputs import Command, Message, Reinterpreted, Replayed
+from gateway.imports.rows import MOST_WAITING, Part, lines_of
+from gateway.inputs import Command, Imported, Message, Reinterpreted, Replayed
 from gateway.ledger import Episode, Ledger, StoredRejection
 from gateway.outcomes import Outcomes, Transition
 
@@ -52,7 +54,7 @@ class View:
         return self._gateway.metrics_text()
 
     async def status(self) -> Document:
-        return await self._gateway.status()
+        return {**await self._gateway.status(), "time": iso(self.now_ms())}
 
     # ------------------------------------------------------------------ stations and readings
 
@@ -250,6 +252,17 @@ class View:
         raise Conflict(
             f"history {lane!r} lacks {state.backlog_lines} lines that wait for it: try again when `envgw status` shows none pending"
         )
+
+    async def import_part(self, part: Part) -> Document:
+        gateway = self._gateway
+        for lane in await gateway.ledger.read(lambda ledger: ledger.lane_states()):
+            if lane.backlog_lines > MOST_WAITING and not lane.parked:
+                waits = f"{lane.backlog_lines} lines wait for history {lane.name!r}: an import goes on when it has them"
+                raise Retryable(waits, after_s=1.0)
+        core = gateway.core
+        lines = lines_of(part, core.interpreter.registry, core.interpreter.catalogue, self.now_ms(), core.window.ahead_ms)
+        await gateway.inbox.submit(Imported(gateway.inbox.now_ms(), part.origin, len(lines), tuple(lines)))
+        return {"lines": len(lines), "values": sum(len(line.values) for line in lines)}
 
     async def reload(self) -> Document:
         return await self._gateway.reloader.reload()

@@ -21,6 +21,7 @@ from gateway.api.times import parse_instant
 from gateway.api.view import GatewayView
 from gateway.history.base import Resolution
 from gateway.history.rows import extra_columns
+from gateway.imports.rows import CannotImport, Group, Part
 from gateway.version import VERSION
 
 KEEP_ALIVE_S = 15.0
@@ -101,6 +102,21 @@ def _state(app: FastAPI, gateway: GatewayView) -> None:
 
 def _readings(app: FastAPI, gateway: GatewayView) -> None:
     lines = {"description": "JSON Lines: one `Reading` a line; or CSV.", "content": {"application/x-ndjson": {}, "text/csv": {}}}
+
+    @app.post(
+        "/api/v1/import",
+        tags=["readings"],
+        summary="Bring old readings into the histories",
+        responses={200: {"model": models.ImportResult}, 503: _unavailable()},
+    )
+    async def import_part(body: models.ImportRequest) -> Response:
+        """A part of an archive, judged already: what `envgw import` sends. For the histories only: rules, alerts, held values and
+        counts of messages do not see it. The same point again replaces it. Answered after it is on disk."""
+        part = Part(body.origin, [Group(group.station, group.device, group.rows) for group in body.groups])
+        try:
+            return _json(await gateway.import_part(part))
+        except CannotImport as error:
+            return problem(422, str(error))
 
     @app.get(
         "/api/v1/readings", tags=["readings"], summary="Readings", response_class=Response, responses={200: lines, 503: _unavailable()}

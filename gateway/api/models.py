@@ -53,6 +53,7 @@ class Status(BaseModel):
     pending: dict[str, int] = Field(description="What waits, by lane (history or receiver).")
     alerts: OpenAlerts
     health: Colour
+    time: Time = Field(description="The gateway's time, which `-24h` and `now` are relative to (the demo's runs faster).")
 
 
 class Latest(BaseModel):
@@ -117,6 +118,34 @@ class Reading(BaseModel):
     complete: float | None = Field(None, description="Of a summary: share of the readings that should be there, 0 to 1.")
     worst: int | None = Field(None, description="Of a summary: worst flag of all its readings.")
     final: bool | None = Field(None, description="Of a summary or an index: nothing will revise it any more.")
+
+
+class ImportGroup(BaseModel):
+    """Old readings of one device at one station."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    station: str = Field(description="Id of a registered station; the area is the one that was valid at the reading's time.")
+    device: str = Field(description="Who measured; need not be registered.")
+    rows: list[tuple[int, dict[str, tuple[float | None, int]]]] = Field(
+        description="[time in ms since the epoch, {parameter: [value in the canonical unit or null, flag]}] each."
+    )
+
+
+class ImportRequest(BaseModel):
+    """A part of an archive."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: str = Field(max_length=200, description="Where it comes from: a file's name, for the journal.")
+    groups: list[ImportGroup]
+
+
+class ImportResult(BaseModel):
+    """What was committed."""
+
+    lines: int = Field(description="Points: readings of one device, medium and time.")
+    values: int
 
 
 class Alert(BaseModel):

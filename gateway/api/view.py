@@ -13,6 +13,7 @@ from gateway.api.events import EventStream
 from gateway.errors import EnvgwError
 from gateway.health import HealthPart
 from gateway.history.base import Resolution, StoredReading
+from gateway.imports.rows import Part
 
 Document = dict[str, Any]
 AlertState = Literal["open", "firing", "unknown", "resolved", "all"]
@@ -94,6 +95,11 @@ class GatewayView(Protocol):
 
     async def rebuild(self, *, station: str, since_ms: int, until_ms: int) -> Document:
         """Summaries and indices made again from a history; returns `models.Rebuilt`. Raises NotFound, Conflict, DeliveryError."""
+        ...
+
+    async def import_part(self, part: Part) -> Document:
+        """Bring a part of an archive into the histories; returns `models.ImportResult` after its commit. Raises
+        `CannotImport`, and `Retryable` while too much waits for a history."""
         ...
 
     async def reload(self) -> Document:

@@ -16,6 +16,14 @@ class NotRunning(EnvgwError):
     """No gateway answers at the configured address."""
 
 
+class Busy(EnvgwError):
+    """The gateway cannot do it now; it says when to ask again."""
+
+    def __init__(self, text: str, after_s: float) -> None:
+        super().__init__(text)
+        self.after_s = after_s
+
+
 class Api:
     """A client of one gateway's API."""
 
@@ -71,4 +79,7 @@ def _raise_for(answer: httpx.Response) -> None:
         detail = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = answer.text[:300] or answer.reason_phrase
+    if answer.status_code == 503:
+        after = answer.headers.get("Retry-After", "")
+        raise Busy(str(detail), float(after) if after.isdecimal() else 5.0)
     raise EnvgwError(str(detail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
@@ -11,13 +12,15 @@ import orjson
 
 from devices.loader import catalogue, derived_table
 from devices.problems import did_you_mean
+from devices.times import parse_instant as read_instant
 from gateway.api.times import parse_instant
 from gateway.commands.client import Api, NotRunning
+from gateway.commands.progress import Told, bar
 from gateway.errors import EnvgwError
 from gateway.history.base import Resolution, StoredReading
 from gateway.history.query import Format, query_offline, write_answer
-from gateway.history.rows import extra_columns, reading_of
-from gateway.settings import Settings
+from gateway.history.rows import extra_columns, iso, reading_of
+from gateway.settings import HistorySection, Settings
 
 
 async def write(
@@ -31,14 +34,77 @@ async def write(
     resolution: Resolution = "raw",
 ) -> int:
     """Write the answer to `out`; returns the number of rows. Raises EnvgwError."""
-    units = {name: entry.unit for name, entry in catalogue().items()} | {name: entry.unit for name, entry in derived_table().items()}
-    for name in parameters or ():
-        if name not in units:
-            raise EnvgwError(f"no parameter {name!r} in the catalogue, nor among what is derived{did_you_mean(name, units)}")
+    known = units()
+    check_parameters(parameters or ())
     names = list(parameters) if parameters else None
     found = rows(settings, station, names, since or "-24h", until or "now", resolution)
     extra = extra_columns(resolution, names, frozenset(derived_table()))
-    return await write_answer(found, cast(Format, form), out, lambda name: units.get(name, ""), extra)
+    with bar("readings", also_stdout=True) as told:
+        return await write_answer(_counted(found, told), cast(Format, form), out, lambda name: known.get(name, ""), extra)
+
+
+async def _counted(found: AsyncIterator[StoredReading], told: Told) -> AsyncIterator[StoredReading]:
+    count = 0
+    async for row in found:
+        yield row
+        count += 1
+        if not count % 10_000:
+            told(count, None)
+
+
+def units() -> dict[str, str]:
+    """Unit (UCUM) of every parameter, and of what is derived."""
+    return {name: entry.unit for name, entry in catalogue().items()} | {name: entry.unit for name, entry in derived_table().items()}
+
+
+def check_parameters(parameters: Sequence[str]) -> None:
+    """Raises EnvgwError for one that does not exist, with what may have been meant."""
+    known = units()
+    for name in parameters:
+        if name not in known:
+            raise EnvgwError(f"no parameter {name!r} in the catalogue, nor among what is derived{did_you_mean(name, known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where readings are asked for, found out once: for work that asks many times."""
+
+    settings: Settings
+    history: HistorySection
+    running: bool
+    """The gateway answers; else the history itself is asked."""
+    now_ms: int
+    """The gateway's time, else ours."""
+
+    def rows(self, station: str | None, parameters: list[str] | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredReading]:
+        """Readings with since < time <= until, ordered by station, device, parameter, time. Raises EnvgwError."""
+        if self.running:
+            return _online(self.settings, station, parameters, iso(since_ms), iso(until_ms), "raw")
+        return query_offline(
+            self.history,
+            self.settings.gateway.data_dir,
+            station=station,
+            parameters=parameters,
+            since_ms=since_ms,
+            until_ms=until_ms,
+        )
+
+
+def where(settings: Settings) -> Where:
+    """The running gateway, else the history that would answer for it. Raises EnvgwError if there is neither."""
+    try:
+        now_ms = read_instant(Api(settings).get("/api/v1/status")["time"], UTC)
+        running = True
+    except NotRunning:
+        now_ms, running = int(datetime.now(UTC).timestamp() * 1000), False
+    if not settings.history:
+        raise EnvgwError("no history that can be asked is configured (`history:`)")
+    return Where(settings, _answering(settings), running, now_ms)
+
+
+def _answering(settings: Settings) -> HistorySection:
+    """The history that answers queries: the embedded one if there is one, else the first."""
+    return next((item for item in settings.history if item.kind == "duckdb"), settings.history[0])
 
 
 async def rows(
@@ -57,9 +123,8 @@ async def rows(
         since_ms, until_ms = parse_instant(since, now), parse_instant(until, now)
     except ValueError as error:
         raise EnvgwError(str(error)) from None
-    section = next((item for item in settings.history if item.kind == "duckdb"), settings.history[0])
     async for row in query_offline(
-        section, settings.gateway.data_dir,
+        _answering(settings), settings.gateway.data_dir,
         station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution,
     ):  # fmt: skip
         yield row

@@ -14,18 +14,18 @@ import io
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import duckdb
 import orjson
 
 from gateway.errors import EnvgwError
-from gateway.history.base import INDEX_NOTES, Resolution, StoredReading
+from gateway.history.base import Resolution, StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.factory import make_history
+from gateway.history.parquet import ParquetMaker
 from gateway.history.rows import COLUMNS, cells, row_of
 from gateway.settings import HistorySection
 
@@ -34,8 +34,6 @@ Format = Literal["table", "csv", "json", "parquet"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS = dict(zip(COLUMNS, (24, 16, 16, 14, 8, 14, 12, 8, 4), strict=True))
 _RIGHT = frozenset(("value", "flag", "min", "max", "count", "complete", "worst"))
-_PARQUET = dict.fromkeys(INDEX_NOTES, "VARCHAR") | {"count": "BIGINT", "worst": "UTINYINT", "final": "BOOLEAN"}
-"""Further columns that are no DOUBLE."""
 _AT_ONCE = 1_000
 """Rows gathered before they are written out."""
 
@@ -60,7 +58,7 @@ async def write_answer(
     out.write(head.encode())
     written = 0
     try:
-        async for batch in _batches(rows):
+        async for batch in batches(rows):
             written += len(batch)
             out.write(lines([row_of(reading, unit_of(reading.parameter)) for reading in batch]))
     finally:
@@ -83,7 +81,7 @@ async def query_offline(
         await history.close()
 
 
-async def _batches(rows: AsyncIterator[StoredReading]) -> AsyncIterator[list[StoredReading]]:
+async def batches(rows: AsyncIterator[StoredReading]) -> AsyncIterator[list[StoredReading]]:
     """Up to `_AT_ONCE` rows together. What came before an error is handed on before the error."""
     batch: list[StoredReading] = []
     failure: EnvgwError | None = None
@@ -129,31 +127,15 @@ def _table(columns: Sequence[str], rows: list[dict[str, Any]]) -> bytes:
 
 
 async def _parquet(rows: AsyncIterator[StoredReading], out: BinaryIO, unit_of: Callable[[str], str], extra: Sequence[str]) -> int:
-    """Rows → a DuckDB file in a temporary folder → Parquet → `out`."""
-    with tempfile.TemporaryDirectory(prefix="envgw-query-") as folder:
+    """Rows → a file in a temporary folder → `out`."""
+    written = 0
+    with tempfile.TemporaryDirectory(prefix="envgw-query-") as folder, ParquetMaker(unit_of, Path(folder), extra) as maker:
+        async for batch in batches(rows):
+            written += len(batch)
+            await asyncio.to_thread(maker.add, batch)
         made = Path(folder) / "answer.parquet"
-        connection = duckdb.connect(str(Path(folder) / "answer.duckdb"), config={"memory_limit": "64MB", "threads": 1})
-        try:
-            connection.execute(
-                "CREATE TABLE answer (time TIMESTAMPTZ, station VARCHAR, device VARCHAR, area VARCHAR, medium VARCHAR, "
-                "parameter VARCHAR, value DOUBLE, unit VARCHAR, flag UTINYINT"
-                + "".join(f', "{name}" {_PARQUET.get(name, "DOUBLE")}' for name in extra)
-                + ")"
-            )
-            appender = connection.appender("answer")
-            written = 0
-            async for batch in _batches(rows):
-                written += len(batch)
-                texts = [cells(row_of(reading, unit_of(reading.parameter)), (*COLUMNS[1:], *extra)) for reading in batch]
-                times = [_EPOCH + timedelta(milliseconds=reading.time_ms) for reading in batch]
-                appender.append_rows([(time, *text) for time, text in zip(times, texts, strict=True)])
-                await asyncio.to_thread(appender.flush)
-            await asyncio.to_thread(connection.execute, f"COPY answer TO '{made}' (FORMAT parquet, COMPRESSION zstd)")
-        except duckdb.Error as error:
-            raise EnvgwError(f"the Parquet file cannot be made in {folder}: {error}") from error
-        finally:
-            connection.close()
+        await asyncio.to_thread(maker.write, made)
         with made.open("rb") as source:
             shutil.copyfileobj(source, out)
-        out.flush()
+    out.flush()
     return written

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.inputs import ClockJump, Config, Input, Replayed, received
+from gateway.inputs import ClockJump, Config, Imported, Input, Replayed, received
 from gateway.ledger.codec import Packer, plain, receipt_keys
 from gateway.ledger.records import Totals
 from gateway.outcomes import Outcomes
@@ -38,6 +38,8 @@ class Batch:
     inputs: int
     journal: bytes | None
     lines: bytes | None
+    count: int
+    """Of lines."""
     keys: bytes
     configs: list[tuple[str, bytes]]
     totals: Totals
@@ -46,7 +48,13 @@ class Batch:
 def is_empty(outcomes: Outcomes) -> bool:
     """Nothing happened: a tick with nothing due. Such a batch is not written at all."""
     return not (
-        outcomes.journal or outcomes.lines or outcomes.rejections or outcomes.transitions or outcomes.intents or outcomes.replayed
+        outcomes.journal
+        or outcomes.lines
+        or outcomes.archive
+        or outcomes.rejections
+        or outcomes.transitions
+        or outcomes.intents
+        or outcomes.replayed
     ) and not (outcomes.received or outcomes.stored or outcomes.duplicate or outcomes.shed or outcomes.revisions)
 
 
@@ -65,14 +73,18 @@ def encode(inputs: Sequence[Input], outcomes: Outcomes, before: Totals, packer: 
         elif kind is ClockJump:
             assert isinstance(item, ClockJump)
             shift += item.delta_ms
+        elif kind is Imported:
+            assert isinstance(item, Imported)
+            kept[place] = msgspec.structs.replace(item, lines=())  # they stand in table line until the histories have them
     journal = packer.pack(kept) if kept else None
-    lines = packer.pack(outcomes.lines) if outcomes.lines else None
+    given = [*outcomes.lines, *outcomes.archive] if outcomes.archive else outcomes.lines
+    lines = packer.pack(given) if given else None
     totals = Totals(
         seq=before.seq + 1,
         last_ms=received(kept[-1]) if kept else before.last_ms,
         clock_shift=shift,
         batches=before.batches + (lines is not None),
-        lines=before.lines + len(outcomes.lines),
+        lines=before.lines + len(given),
         line_bytes=before.line_bytes + len(lines or b""),
         journal_bytes=before.journal_bytes + len(journal or b""),
         received=before.received + outcomes.received,
@@ -82,7 +94,7 @@ def encode(inputs: Sequence[Input], outcomes: Outcomes, before: Totals, packer: 
         revisions=before.revisions + outcomes.revisions,
         kept_rejections=before.kept_rejections,
     )
-    return Batch(len(kept), journal, lines, keys, configs, totals)
+    return Batch(len(kept), journal, lines, len(given), keys, configs, totals)
 
 
 def insert(db: sqlite3.Connection, batch: Batch, inputs: Sequence[Input], outcomes: Outcomes, rejected_max: int) -> Totals:
@@ -92,7 +104,7 @@ def insert(db: sqlite3.Connection, batch: Batch, inputs: Sequence[Input], outcom
     if batch.journal is not None:
         db.execute("INSERT INTO journal (seq, data) VALUES (?, ?)", (seq, batch.journal))
     if batch.lines is not None:
-        db.execute("INSERT INTO line (seq, lines, data) VALUES (?, ?, ?)", (seq, len(outcomes.lines), batch.lines))
+        db.execute("INSERT INTO line (seq, lines, data) VALUES (?, ?, ?)", (seq, batch.count, batch.lines))
     if batch.keys:
         db.execute("INSERT INTO receipt (seq, steady_ms, keys) VALUES (?, ?, ?)", (seq, totals.last_ms - totals.clock_shift, batch.keys))
     db.execute(
@@ -101,7 +113,7 @@ def insert(db: sqlite3.Connection, batch: Batch, inputs: Sequence[Input], outcom
             seq,
             totals.last_ms,
             batch.inputs,
-            len(outcomes.lines),
+            batch.count,
             len(batch.lines or b""),
             len(batch.journal or b""),
             totals.batches,

@@ -22,7 +22,7 @@ from typing import Any
 from devices.loader import catalogue
 from devices.units import Conversion, conversion
 from gateway.series.maps import ColumnMap, SeriesError, SeriesMap, TimeMap
-from gateway.series.read import missing_codes, read_series, require, slug, time_reader
+from gateway.series.read import missing_codes, read_series, require, station_id, time_reader
 
 _BLOCK = 10_000
 """Rows converted at once: a few MB of text."""
@@ -47,14 +47,16 @@ class Columns:
 def read_columns(path: str | Path, series_map: SeriesMap) -> list[Columns]:
     """Every station of a file. Raises `SeriesError` that names file and line."""
     path = Path(path)
-    if series_map.format == "csv":
+    if series_map.format == "csv" and series_map.long is None:
         return _csv(path, series_map)
-    found: dict[str, Columns] = {}
+    found: dict[tuple[str, ...], Columns] = {}
     convert = {column.parameter: _conversion(column) for column in series_map.columns}
     for row in read_series(path, series_map, only_finite=False):
-        columns = found.get(row.station)
+        # One value a row: parameters need not share their times, and each is a series of its own.
+        key = (row.station,) if series_map.long is None else (row.station, row.device, *row.values)
+        columns = found.get(key)
         if columns is None:
-            columns = found[row.station] = Columns(row.station, list(row.values))
+            columns = found[key] = Columns(row.station, list(row.values))
         at = len(columns.times)
         columns.times.append(row.time_ms)
         for parameter, value in row.values.items():
@@ -145,7 +147,7 @@ class _Block:
             text = cells[self._station]
             name = self._names.get(text)
             if name is None:
-                name = self._names[text] = slug(self._map.station.prefix + text.strip())
+                name = self._names[text] = station_id(self._map.station, text)
                 if not name:
                     raise self._problem(lines[at], f"column {self._map.station.column!r} names no station")
             found.setdefault(name, []).append(at)

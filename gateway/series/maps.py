@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from devices.loader import catalogue
 from devices.problems import did_you_mean
 from devices.times import parse_duration
 from devices.units import conversion
 from gateway.errors import EnvgwError
+from gateway.yamlfile import Document
+from gateway.yamlfile import read as read_yaml
 
 _OFFSET = re.compile(r"^([+-])(\d{2}):?(\d{2})$")
 _SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -30,6 +31,15 @@ _SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 class SeriesError(EnvgwError):
     """A map or series file cannot be read: the text names the file, the line where there is one, and what to do."""
+
+    def __init__(self, text: str, line: int = 0, why: str = "", *, cell: bool = False) -> None:
+        super().__init__(text)
+        self.line = line
+        """Of the series file; 0: of none."""
+        self.why = why
+        """What is wrong with that line, without its place."""
+        self.cell = cell
+        """Only one value of the line: the others are read."""
 
 
 class _Part(BaseModel):
@@ -70,6 +80,7 @@ class StationMap(_Part):
     name: str | None = Field(None, pattern=_SLUG, description="Station id of every row.")
     column: str | None = Field(None, description="Column with the station's name or number.")
     prefix: str = Field("", description="Put before the column's text, so that a number makes a legible id.")
+    as_is: bool = Field(False, description="The column holds station ids: they are taken as they stand.")
 
     @model_validator(mode="after")
     def _one_of(self) -> StationMap:
@@ -91,6 +102,22 @@ class ColumnMap(_Part):
     )
     codes: dict[str, float] = Field({}, description="Text that stands for a number, such as a compass point.")
 
+    @model_validator(mode="after")
+    def _known_to_the_catalogue(self) -> ColumnMap:
+        parameter = catalogue().get(self.parameter)
+        if parameter is None:
+            raise ValueError(f"column {self.column!r}: unknown parameter {self.parameter!r}{did_you_mean(self.parameter, catalogue())}")
+        conversion(self.unit, parameter)  # raises UnitError, a ValueError, which says what to write
+        return self
+
+
+class LongMap(_Part):
+    """A layout with one value a row: a column says of which parameter. `columns[].column` is then what stands in that column."""
+
+    parameter: str = Field(description="Column that names the parameter.")
+    value: str = Field(description="Column with the value.")
+    unit: str | None = Field(None, description="Column with the value's unit, where the file says it; values are converted.")
+
 
 class SeriesMap(_Part):
     """How to read one layout of series file."""
@@ -104,12 +131,30 @@ class SeriesMap(_Part):
     interval: str = Field("1h", description="How often such a series has a row, e.g. 15m.")
     time: TimeMap
     station: StationMap
+    device: str | None = Field(None, description="Column with the id of the device that measured.")
+    long: LongMap | None = Field(None, description="One value a row instead of a column a parameter.")
     missing: list[str] = Field([], description="Codes for a missing value. Numbers are compared as numbers; empty is always missing.")
     unlabelled: list[str] = Field(["", "NULL"], description="Label texts that mean: no label.")
     usable: list[str] = Field(
         [], description="Labels with which a value still counts for indices. One with any other label does not; one without always does."
     )
-    columns: list[ColumnMap] = Field(min_length=1)
+    columns: list[ColumnMap] = Field(
+        min_length=1, description="What holds which parameter. With `long` it may be left out: parameter ids in their canonical unit."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_catalogue(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("long") and "columns" not in data:
+            every = [{"column": name, "parameter": name, "unit": entry.unit} for name, entry in catalogue().items()]
+            return {**data, "columns": every}
+        return data
+
+    @field_validator("interval")
+    @classmethod
+    def _is_a_duration(cls, text: str) -> str:
+        parse_duration(text)
+        return text
 
     @model_validator(mode="after")
     def _each_once(self) -> SeriesMap:
@@ -118,17 +163,6 @@ class SeriesMap(_Part):
             twice = sorted({item for item in seen if seen.count(item) > 1})
             if twice:
                 raise ValueError(f"{what} {twice[0]!r} stands in `columns` twice")
-        return self
-
-    @model_validator(mode="after")
-    def _known_to_the_catalogue(self) -> SeriesMap:
-        known = catalogue()
-        for column in self.columns:
-            parameter = known.get(column.parameter)
-            if parameter is None:
-                raise ValueError(f"column {column.column!r}: unknown parameter {column.parameter!r}{did_you_mean(column.parameter, known)}")
-            conversion(column.unit, parameter)  # raises UnitError, a ValueError, which says what to write
-        parse_duration(self.interval)
         return self
 
     @property
@@ -144,33 +178,27 @@ def shipped_maps() -> list[str]:
 
 
 def load_map(name_or_file: str | Path) -> SeriesMap:
-    """A shipped map by name, or a map file by path. Raises `SeriesError`."""
-    text, where = _map_text(str(name_or_file))
+    """A shipped map by name, or a map file by path. Raises `SeriesError` that names file and line."""
+    document = _document(str(name_or_file))
+    if document.problems:
+        raise SeriesError(str(document.problems[0]))
     try:
-        return SeriesMap.model_validate(_yaml(text, where))
+        return SeriesMap.model_validate(document.data)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the map"
-        raise SeriesError(f"{where}: {field}: {first['msg'].removeprefix('Value error, ')}") from error
+        at = tuple(first["loc"])
+        field = ".".join(str(part) for part in at) or "the map"
+        raise SeriesError(str(document.problem(at, f"{field}: {first['msg'].removeprefix('Value error, ')}"))) from error
 
 
-def _map_text(name_or_file: str) -> tuple[str, str]:
+def _document(name_or_file: str) -> Document:
     path = Path(name_or_file)
     if path.suffix in (".yaml", ".yml") or path.parent != Path("."):
-        try:
-            return path.read_text(encoding="utf-8"), str(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SeriesError(f"{path}: this map cannot be read: {error}") from error
+        if not path.is_file():
+            raise SeriesError(f"{path}: there is no such map")
+        return read_yaml(path)
     shipped = resources.files("devices").joinpath("maps", f"{name_or_file}.yaml")
     if not shipped.is_file():
         raise SeriesError(f"no map is called {name_or_file!r}: write one of {', '.join(shipped_maps())}, or the path of a .yaml file")
-    return shipped.read_text(encoding="utf-8"), f"devices/maps/{name_or_file}.yaml"
-
-
-def _yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise SeriesError(f"{where}{line}: this is not YAML: {getattr(error, 'problem', error)}") from error
+    with resources.as_file(shipped) as file:
+        return read_yaml(file, f"devices/maps/{name_or_file}.yaml")

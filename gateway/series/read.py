@@ -16,12 +16,16 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from gateway.series.maps import ColumnMap, SeriesError, SeriesMap, TimeMap
+from devices.loader import catalogue
+from devices.problems import did_you_mean
+from devices.units import Conversion, conversion
+from gateway.series.maps import ColumnMap, LongMap, SeriesError, SeriesMap, StationMap, TimeMap
 
 
 class SeriesRow(NamedTuple):
@@ -33,36 +37,47 @@ class SeriesRow(NamedTuple):
     labels: dict[str, str]
     line: int
     """Line in the file (CSV), row number (Parquet), or 0 (JSON)."""
+    device: str = ""
+    """Who measured, where the map names a column for it."""
 
 
 Problem = Callable[[SeriesError], None]
 
 
 def read_series(
-    path: str | Path, series_map: SeriesMap, *, on_problem: Problem | None = None, only_finite: bool = True
+    path: str | Path, series_map: SeriesMap, *, on_problem: Problem | None = None, only_finite: bool = True, by_cell: bool = False
 ) -> Iterator[SeriesRow]:
     """Every row of `path`, in its order.
 
     Without `on_problem` the first unreadable line raises `SeriesError`; with it each is reported there and left out.
     A file that cannot be opened, or lacks a column of the map, always raises. Infinities and NaN cannot be read either, unless
-    `only_finite` is False: then they are missing.
+    `only_finite` is False: then they are missing. `by_cell`: a value that cannot be read leaves its neighbours in the row.
     """
     path = Path(path)
     if series_map.format == "usgs-json":
         yield from _read_usgs(path, series_map)
         return
     records = _csv_records(path, series_map) if series_map.format == "csv" else _parquet_records(path, series_map)
-    row_of = _row_reader(series_map, only_finite=only_finite)
+
+    def tell(line: int, error: ValueError, *, cell: bool = False) -> None:
+        problem = SeriesError(f"{path}:{line}: {error}", line, str(error), cell=cell)
+        if on_problem is None:
+            raise problem from error
+        on_problem(problem)
+
+    row_of = _row_reader(series_map, only_finite=only_finite, tell=partial(tell, cell=True) if by_cell else None)
     for line, record in records:
         try:
             row = row_of(line, record)
         except ValueError as error:
-            problem = SeriesError(f"{path}:{line}: {error}")
-            if on_problem is None:
-                raise problem from error
-            on_problem(problem)
+            tell(line, error)
             continue
         yield row
+
+
+def station_id(station: StationMap, text: str) -> str:
+    """Which station a row's cell means; empty: none."""
+    return text.strip() if station.as_is else slug(station.prefix + text.strip())
 
 
 def slug(text: str) -> str:
@@ -72,11 +87,12 @@ def slug(text: str) -> str:
 
 
 def _wanted(series_map: SeriesMap) -> list[str]:
-    wanted = [*series_map.time.columns, *(column.column for column in series_map.columns)]
+    long = series_map.long
+    wanted = [*series_map.time.columns]
+    wanted += [column.column for column in series_map.columns] if long is None else [long.parameter, long.value, long.unit or ""]
     wanted += [column.label for column in series_map.columns if column.label]
-    if series_map.station.column:
-        wanted.append(series_map.station.column)
-    return list(dict.fromkeys(wanted))
+    wanted += [series_map.station.column or "", series_map.device or ""]
+    return [name for name in dict.fromkeys(wanted) if name]
 
 
 def require(path: Path, series_map: SeriesMap, header: list[str]) -> None:
@@ -127,29 +143,85 @@ def _parquet_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, M
         raise SeriesError(f"{path}: this Parquet file cannot be read: {error}") from error
 
 
-def _row_reader(series_map: SeriesMap, *, only_finite: bool) -> Callable[[int, Mapping[str, Any]], SeriesRow]:
+Tell = Callable[[int, ValueError], None]
+Values = Callable[[int, Mapping[str, Any]], tuple[dict[str, float | None], dict[str, str]]]
+"""(line, record) → the values of a row and their labels. Raises KeyError for a column that the line lacks, ValueError."""
+
+
+def _row_reader(series_map: SeriesMap, *, only_finite: bool, tell: Tell | None) -> Callable[[int, Mapping[str, Any]], SeriesRow]:
     instant_of = time_reader(series_map.time)
-    missing = missing_codes(series_map.missing)
-    columns = [(column, missing | missing_codes(column.missing)) for column in series_map.columns]
-    labelled = [(column.parameter, column.label) for column in series_map.columns if column.label]
-    unlabelled = frozenset(series_map.unlabelled)
-    station = series_map.station
+    values_of = _wide(series_map, only_finite, tell) if series_map.long is None else _long(series_map, series_map.long, only_finite)
+    station, device = series_map.station, series_map.device
     last: dict[str, int] = {}
 
     def row_of(line: int, record: Mapping[str, Any]) -> SeriesRow:
         try:
-            name = station.name or slug(station.prefix + str(record[station.column or ""]).strip())
+            name = station.name or station_id(station, str(record[station.column or ""]))
             if not name:
                 raise ValueError(f"column {station.column!r} names no station")
             time_ms = instant_of(record, last.get(name))
-            values = {column.parameter: _value(column, record[column.column], codes, only_finite=only_finite) for column, codes in columns}
-            labels = {parameter: text for parameter, column in labelled if (text := _text(record[column])) not in unlabelled}
+            values, labels = values_of(line, record)
+            who = "" if device is None else _text(record[device])
         except KeyError as error:
             raise ValueError(f"the line ends before column {error.args[0]!r}") from error
         last[name] = time_ms
-        return SeriesRow(time_ms, name, values, labels, line)
+        return SeriesRow(time_ms, name, values, labels, line, who)
 
     return row_of
+
+
+def _wide(series_map: SeriesMap, only_finite: bool, tell: Tell | None) -> Values:
+    """A column a parameter."""
+    missing = missing_codes(series_map.missing)
+    columns = [(column, missing | missing_codes(column.missing)) for column in series_map.columns]
+    labelled = [(column.parameter, column.label) for column in series_map.columns if column.label]
+    unlabelled = frozenset(series_map.unlabelled)
+
+    def values_of(line: int, record: Mapping[str, Any]) -> tuple[dict[str, float | None], dict[str, str]]:
+        values: dict[str, float | None] = {}
+        for column, codes in columns:
+            try:
+                values[column.parameter] = _value(column, record[column.column], codes, only_finite=only_finite)
+            except ValueError as error:
+                if tell is None:
+                    raise
+                tell(line, error)
+        return values, {parameter: text for parameter, column in labelled if (text := _text(record[column])) not in unlabelled}
+
+    return values_of
+
+
+def _long(series_map: SeriesMap, long: LongMap, only_finite: bool) -> Values:
+    """A value a row: which parameter it is of stands in the row, and perhaps in which unit."""
+    missing = missing_codes(series_map.missing)
+    columns = {column.column: (column, missing | missing_codes(column.missing)) for column in series_map.columns}
+    unlabelled = frozenset(series_map.unlabelled)
+    factors: dict[tuple[str, str], Conversion] = {}
+
+    def values_of(line: int, record: Mapping[str, Any]) -> tuple[dict[str, float | None], dict[str, str]]:
+        text = _text(record[long.parameter])
+        known = columns.get(text)
+        if known is None:
+            raise ValueError(f"column {long.parameter!r}: the map knows no parameter {text[:40]!r}{did_you_mean(text, columns)}")
+        column, codes = known
+        value = _value(column, record[long.value], codes, only_finite=only_finite, name=long.value)
+        if long.unit is not None and value is not None and (unit := _text(record[long.unit])) != column.unit:
+            key = column.parameter, unit
+            if key not in factors:
+                factors[key] = _between(unit, column)
+            factor, offset = factors[key]
+            value = value * factor + offset
+        label = "" if column.label is None else _text(record[column.label])
+        return {column.parameter: value}, {column.parameter: label} if column.label and label not in unlabelled else {}
+
+    return values_of
+
+
+def _between(unit: str, column: ColumnMap) -> Conversion:
+    """From the unit that a row says to the one that the map says of its parameter. Raises UnitError, a ValueError."""
+    parameter = catalogue()[column.parameter]
+    (factor, offset), (back, shift) = conversion(unit, parameter), conversion(column.unit, parameter)
+    return Conversion(factor / back, (offset - shift) / back)
 
 
 def _text(cell: Any) -> str:
@@ -168,7 +240,10 @@ def missing_codes(codes: list[str]) -> frozenset[str | float]:
     return frozenset(known)
 
 
-def _value(column: ColumnMap, cell: Any, missing: frozenset[str | float], *, only_finite: bool = True) -> float | None:
+def _value(
+    column: ColumnMap, cell: Any, missing: frozenset[str | float], *, only_finite: bool = True, name: str | None = None
+) -> float | None:
+    name = column.column if name is None else name
     text = _text(cell)
     if text in missing:
         return None
@@ -177,13 +252,13 @@ def _value(column: ColumnMap, cell: Any, missing: frozenset[str | float], *, onl
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"column {column.column!r}: {text[:40]!r} is not a number (nor a missing code of the map)") from None
+        raise ValueError(f"column {name!r}: {text[:40]!r} is not a number (nor a missing code of the map)") from None
     if value in missing:
         return None
     if not math.isfinite(value):
         if not only_finite:
             return None
-        raise ValueError(f"column {column.column!r}: {text[:40]!r} is not a finite number")
+        raise ValueError(f"column {name!r}: {text[:40]!r} is not a finite number")
     return value
 
 

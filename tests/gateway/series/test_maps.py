@@ -26,7 +26,7 @@ def utc(text: str) -> int:
 
 
 def test_every_layout_of_the_design_has_a_map() -> None:
-    assert shipped_maps() == ["airnow", "beijing", "lro", "openair", "sensorcommunity", "uci-air", "usgs-iv"]
+    assert shipped_maps() == ["airnow", "beijing", "envgw", "lro", "openair", "sensorcommunity", "uci-air", "usgs-iv"]
 
 
 @pytest.mark.parametrize("name", shipped_maps())
