@@ -258,7 +258,9 @@ class Summing:
     ) -> None:
         if values or notes:
             readings = tuple(Value(name, float(value), 1) for name, value in values.items())
-            out.lines.append(Line("index", station.id, station.id, area, at, readings, tuple(notes)))
+            place = self._core.interpreter.registry.stations[station.id]
+            where = (("latitude", place.lat), ("longitude", place.lon))  # maps need nothing but the history (docs/decisions/0024)
+            out.lines.append(Line("index", station.id, station.id, area, at, readings, (*notes, *where)))
 
     def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
         """Rules see derived parameters as readings of the hour's end, held for two and a half hours (semantics C5)."""

@@ -1,0 +1,49 @@
+"""Writes every dashboard as JSON into dashboards/json, where Grafana's provisioning and `envgw dashboards push` read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from dashboards import city_now
+from dashboards.lint import problems
+from dashboards.stored import FOLDER
+from dashboards.words import LANGUAGES, Language
+
+BOARDS: dict[str, Callable[[Language], Any]] = {
+    city_now.NAME: city_now.build,
+}
+
+
+class Unsound(ValueError):
+    """A dashboard breaks a rule of `dashboards.lint`: a fault of ours."""
+
+
+def generated() -> dict[str, str]:
+    """File name → text, for every dashboard in every language. Raises Unsound."""
+    texts = {}
+    for name, build in BOARDS.items():
+        for language in LANGUAGES:
+            text = json.dumps(build(language), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+            found = problems(json.loads(text))
+            if found:
+                raise Unsound(f"{name}.{language}: " + "; ".join(found))
+            texts[f"{name}.{language}.json"] = text
+    return texts
+
+
+def write(folder: Path = FOLDER) -> list[Path]:
+    """Write what changed, and remove dashboards that are no more; returns both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = generated()
+    changed = [folder / name for name, text in texts.items() if not (folder / name).exists() or (folder / name).read_text("utf-8") != text]
+    for path in changed:
+        path.write_text(texts[path.name], "utf-8")
+    gone = [path for path in sorted(folder.glob("*.json")) if path.name not in texts and path.name.split(".")[0] in BOARDS]
+    for path in gone:
+        path.unlink()
+    return changed + gone
