@@ -9,14 +9,12 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards import influxql, panels, words
+from dashboards.stored import PROVISIONED_NAME, PROVISIONED_UID
 from dashboards.words import LANGUAGES, Language, Text
 from devices.parameters import Parameter
 
 SCHEMA_VERSION = 37
 """Grafana 9.4's own: newer ones translate what has changed since."""
-PROVISIONED_UID = "envgw-influxql"
-"""The data source of deploy/grafana/provisioning, chosen unless the page chooses another."""
-PROVISIONED_NAME = "envgw"
 WARDS = r"/^([^\/]+)/"
 ALL = dashboard.VariableOption(text="All", value="$__all")
 

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from dashboards import city_now
 from dashboards.lint import problems
-from dashboards.stored import FOLDER
+from dashboards.stored import FOLDER as FOLDER
 from dashboards.words import LANGUAGES, Language
 
 BOARDS: dict[str, Callable[[Language], Any]] = {

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "json"
+PROVISIONED_UID = "envgw-influxql"
+"""The data source of deploy/grafana/provisioning, which dashboards begin with unless the page chooses another."""
+PROVISIONED_NAME = "envgw"
 
 
 class NoDashboards(ValueError):

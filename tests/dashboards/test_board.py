@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dashboards.board import PROVISIONED_UID, WARDS, path, uid
+from dashboards.board import WARDS, path, uid
+from dashboards.stored import PROVISIONED_UID
 from dashboards.words import LANGUAGES
 from tests.dashboards.asking import BOARDS
 

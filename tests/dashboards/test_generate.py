@@ -11,7 +11,6 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import board as boards
 from dashboards import generate, stored
 from dashboards.generate import generated
 from dashboards.lint import queried
@@ -77,7 +76,7 @@ def test_a_fault_of_ours_is_not_written(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_data_source_is_the_provisioned_one() -> None:
     (source,) = yaml.safe_load((PROVISIONING / "datasources" / "envgw.yaml").read_text("utf-8"))["datasources"]
-    assert (source["uid"], source["name"], source["type"]) == (boards.PROVISIONED_UID, boards.PROVISIONED_NAME, "influxdb")
+    assert (source["uid"], source["name"], source["type"]) == (stored.PROVISIONED_UID, stored.PROVISIONED_NAME, "influxdb")
     assert source["jsonData"].get("version", "InfluxQL") == "InfluxQL"
     for text in FILES.values():
         variable = json.loads(text)["templating"]["list"][0]
