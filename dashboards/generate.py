@@ -9,13 +9,15 @@ from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import city_now
+from dashboards import air_station, city_now, water_station
 from dashboards.lint import problems
 from dashboards.stored import FOLDER as FOLDER
 from dashboards.words import LANGUAGES, Language
 
 BOARDS: dict[str, Callable[[Language], Any]] = {
     city_now.NAME: city_now.build,
+    air_station.NAME: air_station.build,
+    water_station.NAME: water_station.build,
 }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from dashboards.words import FLAG_NAMES, Language
+from dashboards.words import FLAG_NAMES, Language, Text
 from devices import loader
-from devices.indices.limit_tables import Limit
+from devices.indices.limit_tables import SAMPLE, Limit
 from devices.indices.reasons import Why
 from devices.indices.result import Category
 
@@ -19,6 +19,18 @@ _SINGLE, _MEAN = "orange", "red"
 SURFACE_WATER = {"A": "green", "B": "orange"}
 """QCVN 08: classes whose limits are drawn, and their colours. Which one a body of water must keep to is decided by the province."""
 FLAG_COLOURS = {1: "green", 2: "blue", 3: "orange", 4: "red", 9: "text"}
+
+_OVER = {
+    "10min": Text("10 phút", "10 min"),
+    "15min": Text("15 phút", "15 min"),
+    "1h": Text("1 h", "1 h"),
+    "8h": Text("8 h", "8 h"),
+    "24h": Text("24 h", "24 h"),
+    "1y": Text("năm", "year"),
+    "peak-season": Text("mùa cao điểm", "peak season"),
+    SAMPLE: Text("", ""),
+}
+"""What limits are averaged over."""
 
 Step = tuple[float | None, str]
 """(from this value on, colour); the first one begins at None."""
@@ -92,7 +104,7 @@ def limit_steps(found: Sequence[Limit]) -> list[Step]:
     """Lines at these limits, the lowest first."""
     lines: dict[float, str] = {}
     for limit in found:
-        colour = SURFACE_WATER.get(limit.class_ or "") or (_SINGLE if limit.averaging in ("1h", "sample") else _MEAN)
+        colour = SURFACE_WATER.get(limit.class_ or "") or (_SINGLE if limit.averaging in ("1h", SAMPLE) else _MEAN)
         for bound in (limit.least, limit.most):
             if bound is not None:
                 lines.setdefault(bound, colour)
@@ -106,7 +118,7 @@ def limit_text(found: Sequence[Limit], display: str, language: Language) -> str:
     said = []
     for limit in found:
         bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", limit.least), ("≤", limit.most)) if bound is not None]
-        over = {"1h": "1 h", "8h": "8 h", "24h": "24 h", "1y": {"vi": "năm", "en": "year"}[language], "sample": ""}[limit.averaging]
+        over = _OVER[limit.averaging].of(language)
         group = {"vi": "mức", "en": "class"}[language] + f" {limit.class_}" if limit.class_ else ""
         doubt = {"vi": " (cần kiểm chứng)", "en": " (to be verified)"}[language] if limit.status == "to-verify" else ""
         said.append(" ".join([part for part in (group, over, *bounds) if part]) + doubt)

@@ -12,7 +12,8 @@ from tests.dashboards import demo_day
 
 BOARDS: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in generated().items()}
 CHOSEN = {"station": ".*", "area": ".*", "parameter": "pm25", "gateway": ".*"}
-SINGLE = {"air-station": "hai-chau-01", "water-station": "song-han-01"}
+OF_BOARD = {"air-station": {"station": "hai-chau-01"}, "water-station": {"station": "thu-bon-01", "parameter": "do"}}
+"""Stations with alerts and with all that the panels of their medium show."""
 
 
 def escaped(value: str) -> str:
@@ -22,8 +23,7 @@ def escaped(value: str) -> str:
 
 def filled(board: str, query: str, **chosen: str) -> str:
     """The query as Grafana sends it."""
-    name = board.split(".")[0]
-    values = CHOSEN | ({"station": SINGLE[name]} if name in SINGLE else {}) | chosen
+    values = CHOSEN | OF_BOARD.get(board.split(".")[0], {}) | chosen
     query = query.replace("$timeFilter", f"time >= {demo_day.START_MS}ms and time <= {demo_day.END_MS}ms").replace("$__interval", "10m")
     for variable, value in values.items():
         query = query.replace(f"${{{variable}:regex}}", value).replace(f"${{{variable}}}", value)
