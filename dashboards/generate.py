@@ -9,7 +9,7 @@ from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import air_station, city_now, water_station
+from dashboards import air_station, alerts, city_now, gateway_board, quality, ward_report, water_station
 from dashboards.lint import problems
 from dashboards.stored import FOLDER as FOLDER
 from dashboards.words import LANGUAGES, Language
@@ -18,6 +18,10 @@ BOARDS: dict[str, Callable[[Language], Any]] = {
     city_now.NAME: city_now.build,
     air_station.NAME: air_station.build,
     water_station.NAME: water_station.build,
+    alerts.NAME: alerts.build,
+    quality.NAME: quality.build,
+    gateway_board.NAME: gateway_board.build,
+    ward_report.NAME: ward_report.build,
 }
 
 

@@ -93,18 +93,32 @@ def last_hour(parameters: Mapping[str, Parameter], medium: str) -> Query:
     return Query(select(columns, f"{medium}_1h", by=["station", "device"]), table=True)
 
 
-def flag_counts(parameter: str, names: Mapping[int, str], *, by: Sequence[str] = (), every: str = "$__interval") -> Query:
-    """How many values got each flag, over all chosen stations or `by` tags; per interval, or (`every=""`) in all, as a table.
+def counts(
+    cases: Mapping[str, tuple[str, str]],
+    source: str,
+    *,
+    by: Sequence[str] = (),
+    every: str = "",
+    where: str = SELECTED,
+    alias: str = "[[col]]",
+) -> Query:
+    """How many points fit each case: `cases` is column → (field, condition). In the whole time range as a table, or per interval.
 
-    `names`: flag → column; `parameter` may be a dashboard variable. One question for all flags: a flag that nobody got is a column of 0.
+    One question for all, so that a case that never occurs is a column of 0 and not a series that is not there.
     """
-    flag = f'"{parameter}_qc"'
+    quoted = source if source.startswith("/") else f'"{source}"'
     each = [
-        f'(SELECT {flag} AS "f{number}" FROM /^(air|water|device)$/ WHERE {flag} = {number} AND {SELECTED} AND $timeFilter)'
-        for number in names
+        f'(SELECT "{field}" AS "c{at}" FROM {quoted} WHERE {condition} AND {where} AND $timeFilter)'
+        for at, (field, condition) in enumerate(cases.values())
     ]
-    columns = {name: f'count("f{number}")' for number, name in names.items()}
-    return Query(select(columns, ", ".join(each), where="", by=by, every=every, fill="0"), table=not every)
+    columns = {name: f'count("c{at}")' for at, name in enumerate(cases)}
+    return Query(select(columns, ", ".join(each), where="", by=by, every=every, fill="0"), table=not every, alias=alias)
+
+
+def flag_counts(parameter: str, names: Mapping[int, str], *, by: Sequence[str] = (), every: str = "$__interval") -> Query:
+    """How many values got each flag. `names`: flag → column; `parameter` may be a dashboard variable."""
+    cases = {name: (f"{parameter}_qc", f'"{parameter}_qc" = {number}') for number, name in names.items()}
+    return counts(cases, "/^(air|water|device)$/", by=by, every=every)
 
 
 ALERT_FIELDS = ("station", "device", "rule", "severity", "state", "reason", "parameter", "value", "open_s", "episode")

@@ -9,8 +9,8 @@ from typing import Any
 COLUMNS = 24
 PANELS_SINCE_9_4 = {"row", "timeseries", "table", "stat", "bargauge", "text", "geomap", "state-timeline", "status-history"}
 """Known to Grafana 9.4 and still to 12."""
-TRANSFORMATIONS_SINCE_9_4 = {"organize", "groupBy", "filterByValue", "merge", "sortBy", "joinByField", "reduce"}
-_BUILT_IN = {"__value", "__url_time_range", "__interval", "__field", "__data", "__all"}
+TRANSFORMATIONS_SINCE_9_4 = {"organize", "groupBy", "filterByValue", "merge", "sortBy", "joinByField", "reduce", "filterFieldsByName"}
+_BUILT_IN = {"__value", "__url_time_range", "__interval", "__field", "__data", "__all", "__from", "__to"}
 _WITHOUT_DATA = {"row", "text"}
 
 

@@ -24,6 +24,7 @@ from devices.parameters import Parameter
 
 COLUMNS = 24
 """Width of Grafana's grid."""
+ALWAYS = common.VisibilityMode.ALWAYS
 _GAP_MS = 15 * 60 * 1000
 """Points further apart are not joined by a line: a silent station must be seen to be silent."""
 
@@ -198,7 +199,12 @@ def column(
     if width:
         said.append(("custom.width", width))
     said += list((more or {}).items())
-    panel.override_by_name(name, [dashboard.DynamicConfigValue(id_val=key, value=value) for key, value in said])
+    panel.override_by_name(name, [value(key, what) for key, what in said])
+
+
+def value(name: str, value: Any) -> dashboard.DynamicConfigValue:
+    """One property of an override."""
+    return dashboard.DynamicConfigValue(id_val=name, value=value)
 
 
 COLOURED = {"custom.displayMode": "color-background"}

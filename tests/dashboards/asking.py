@@ -32,8 +32,10 @@ def filled(board: str, query: str, **chosen: str) -> str:
 
 
 def stated(query: str) -> list[str]:
-    """The columns that the outermost SELECT names."""
+    """The columns that the outermost SELECT names; `*` where it is a regular expression."""
     head = query.split(" FROM ", 1)[0]
+    if head.startswith("SELECT /"):
+        return ["*"]
     return re.findall(r' AS "([^"]+)"', head) or re.findall(r'"([^"]+)"', head)
 
 

@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "same ref": (lambda board: _panel(board)["targets"].append(dict(_panel(board)["targets"][0])), "two queries of one name"),
     "named source": (lambda board: _panel(board)["datasource"].update(uid="P951FEA4DE68E13C5"), "is named"),
     "source of a query": (lambda board: _panel(board)["targets"][0].update(datasource="InfluxDB"), "is named"),
-    "unknown variable": (lambda board: _panel(board)["targets"][0].update(query="SELECT $__from, ${wards}"), "'wards' is used"),
+    "unknown variable": (lambda board: _panel(board)["targets"][0].update(query="SELECT $__interval, ${wards}"), "'wards' is used"),
     "unused variable": (lambda board: board["templating"]["list"].append({"name": "host", "type": "query"}), "'host' is defined"),
     "panel of 12 only": (lambda board: _panel(board).update(type="canvas"), "of type canvas"),
     "panel of 8 only": (lambda board: _panel(board).update(type="graph"), "of type graph"),
