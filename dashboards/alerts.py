@@ -38,38 +38,40 @@ def build(language: Language) -> dict[str, Any]:
 
 
 def _numbers(board: Board) -> None:
-    episodes = panels.grouped(["episode"], {"state": [_LAST], "rule": [_LAST]})
-    is_open = panels.only(f"state ({_LAST})", "resolved", include=False)
-    for title, about, steps, calc, field, unit, since in (
-        (
-            Text("Đang mở", "Open"),
-            Text("số đợt cảnh báo chưa kết thúc, bắt đầu trong 30 ngày qua", "episodes that are not over and began in the last 30 days"),
-            [episodes, is_open], "count", "episode", "none", shared.LOOK_BACK,
+    shared.open_count(
+        board,
+        Text("Đang mở", "Open"),
+        Text(
+            "Từ `alert`: số đợt cảnh báo chưa kết thúc, bắt đầu trong 30 ngày qua.",
+            "From `alert`: episodes that are not over and began in the last 30 days.",
         ),
+        width=4,
+    )
+    for title, about, steps, calc, field, unit in (
         (
             Text("Số đợt", "Episodes"),
             Text("số đợt cảnh báo có thay đổi trong khoảng thời gian đã chọn", "episodes that changed in the time range"),
-            [episodes], "count", "episode", "none", "",
+            [panels.grouped(["episode"], {"state": [_LAST]})], "count", "episode", "none",
         ),
         (
             Text("Xác nhận sau (trung bình)", "Time to acknowledge (mean)"),
             Text("từ lúc bắt đầu đến lúc có người xác nhận, trung bình", "from an episode's begin until somebody acknowledged it, mean"),
-            [panels.only("reason", "acknowledged")], "mean", "open_s", "s", "",
+            [panels.only("reason", "acknowledged")], "mean", "open_s", "s",
         ),
         (
             Text("Xác nhận sau (lâu nhất)", "Time to acknowledge (longest)"),
             Text("từ lúc bắt đầu đến lúc có người xác nhận, lâu nhất", "from an episode's begin until somebody acknowledged it, longest"),
-            [panels.only("reason", "acknowledged")], "max", "open_s", "s", "",
+            [panels.only("reason", "acknowledged")], "max", "open_s", "s",
         ),
         (
             Text("Kéo dài (trung bình)", "Open for (mean)"),
             Text("từ bắt đầu đến kết thúc, trung bình của các đợt đã kết thúc", "from begin to end, mean of episodes that are over"),
-            [panels.only("state", "resolved")], "mean", "open_s", "s", "",
+            [panels.only("state", "resolved")], "mean", "open_s", "s",
         ),
         (
             Text("Kéo dài (lâu nhất)", "Open for (longest)"),
             Text("từ bắt đầu đến kết thúc, lâu nhất của các đợt đã kết thúc", "from begin to end, longest of episodes that are over"),
-            [panels.only("state", "resolved")], "max", "open_s", "s", "",
+            [panels.only("state", "resolved")], "max", "open_s", "s",
         ),
     ):  # fmt: skip
         panel = panels.number(calc=calc, field=field)
@@ -82,7 +84,6 @@ def _numbers(board: Board) -> None:
             width=4,
             height=4,
             unit=unit,
-            since=since,
             nothing=Text("0", "0") if calc == "count" else Text("chưa có", "none yet"),
         )
 

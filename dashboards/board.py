@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard
 
-from dashboards import influxql, panels, words
+from dashboards import influxql, panels, promql, words
 from dashboards.stored import PROVISIONED_NAME, PROVISIONED_UID
 from dashboards.words import LANGUAGES, Language, Text
 from devices.parameters import Parameter
@@ -33,12 +33,21 @@ class Board:
     """`Board(…)`, then variables, rows and panels in the order of the page, then `build()`."""
 
     def __init__(
-        self, name: str, language: Language, title: Text, about: Text, *, since: str = "now-24h", until: str = "now", refresh: str = "1m"
+        self,
+        name: str,
+        language: Language,
+        title: Text,
+        about: Text,
+        *,
+        since: str = "now-24h",
+        until: str = "now",
+        refresh: str = "1m",
+        source: Mapping[str, str] = influxql.SOURCE,
     ) -> None:
         self.name = name
         self.language = language
         self._grid = panels.Grid()
-        self._source = _source()
+        self._source = dashboard.DataSourceRef(type_val=source["type"], uid=source["uid"])
         self._annotations: list[dict[str, Any]] = []
         self._board = (
             builders.Dashboard(title.of(language))
@@ -53,10 +62,10 @@ class Board:
         if refresh:
             self._board.refresh(refresh)
         self._links(language)
-        chosen = dashboard.VariableOption(text=PROVISIONED_NAME, value=PROVISIONED_UID)
-        self._board.with_variable(
-            builders.DatasourceVariable("datasource").label(words.SOURCE.of(language)).type("influxdb").current(chosen)
-        )
+        variable = builders.DatasourceVariable(source["uid"].strip("${}")).label(words.SOURCE.of(language)).type(source["type"])
+        if source == influxql.SOURCE:
+            variable.current(dashboard.VariableOption(text=PROVISIONED_NAME, value=PROVISIONED_UID))
+        self._board.with_variable(variable)
 
     def _links(self, language: Language) -> None:
         """To all others of this language, and to this one in the other: variables and time go along."""
@@ -91,6 +100,10 @@ class Board:
     def tags(self, name: str, label: Text, tag: str, source: str) -> None:
         """The choice of values of another tag."""
         self._query(name, label, influxql.tag_values(tag, source))
+
+    def labels(self, name: str, label: Text, metric: str) -> None:
+        """The choice of values of a label of Prometheus."""
+        self._query(name, label, f"label_values({metric}, {name})")
 
     def parameters(self, chosen: Sequence[Parameter], first: str) -> None:
         """The choice of one parameter."""
@@ -131,7 +144,7 @@ class Board:
         panel: Any,
         title: Text,
         about: Text,
-        *queries: influxql.Query,
+        *queries: influxql.Query | promql.Query,
         width: int = 12,
         height: int = 8,
         unit: str = "short",
@@ -178,7 +191,3 @@ class Board:
         stored: dict[str, Any] = made.to_json()
         stored["annotations"] = {"list": self._annotations}
         return stored
-
-
-def _source() -> dashboard.DataSourceRef:
-    return dashboard.DataSourceRef(type_val=influxql.SOURCE["type"], uid=influxql.SOURCE["uid"])

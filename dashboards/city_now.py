@@ -40,6 +40,7 @@ def build(language: Language) -> dict[str, Any]:
     board.parameters([parameter for parameter in catalogue.values() if parameter.medium != "device"], "pm25")
     board.annotate_alerts()
 
+    _numbers(board)
     _map(board)
     _worst(board, AIR_INDEX, "air-station", Text("Không khí xấu nhất", "Worst air"), lowest=False)
     _worst(board, WATER_INDEX, "water-station", Text("Nước xấu nhất", "Worst water"), lowest=True)
@@ -61,6 +62,54 @@ def build(language: Language) -> dict[str, Any]:
     return board.build()
 
 
+def _numbers(board: Board) -> None:
+    """The city in four numbers; the last one says whether the others can be believed."""
+    newest = influxql.select({"newest": f'last("{AIR_INDEX}")'}, "index", by=["station"])
+    worst = f'SELECT max("newest") AS "{_TITLE[AIR_INDEX]}" FROM ({newest}) WHERE $timeFilter'
+    board.add(
+        panels.number(scales.index_steps(AIR_INDEX)),
+        Text("VN_AQI cao nhất", "Highest VN_AQI"),
+        Text(
+            "Từ `index`: giá trị lớn nhất trong các VN_AQI mới nhất của các trạm đã chọn.",
+            "From `index`: the largest of the newest VN_AQI of the chosen stations.",
+        ),
+        influxql.Query(worst, table=True),
+        width=6,
+        height=4,
+    )
+    shared.open_count(
+        board,
+        Text("Cảnh báo đang mở", "Open alerts"),
+        Text(
+            "Từ `alert`: số đợt cảnh báo chưa kết thúc, bắt đầu trong 30 ngày qua.",
+            "From `alert`: episodes that are not over and began in the last 30 days.",
+        ),
+        width=6,
+    )
+    shared.open_count(
+        board,
+        Text("Thiết bị im lặng", "Silent devices"),
+        Text(
+            "Từ `alert`: thiết bị, trạm hoặc khu vực đang im lặng: ở đó không có tin không có nghĩa là an toàn.",
+            "From `alert`: devices, stations or areas that are silent: no news from there does not mean that all is well.",
+        ),
+        width=6,
+        kind=shared.SILENT,
+    )
+    board.add(
+        panels.number(field="Time"),
+        Text("Gateway ghi lần cuối", "The gateway last wrote"),
+        Text(
+            "Từ `gateway`: lúc gateway ghi sổ sách của nó lần cuối (mỗi phút một lần). Lâu hơn vài phút: trang này không còn cập nhật.",
+            "From `gateway`: when it last wrote its own accounting (once a minute). More than some minutes ago: this page is out of date.",
+        ),
+        influxql.Query('SELECT last("received") AS "received" FROM "gateway" WHERE $timeFilter', table=True),
+        width=6,
+        height=4,
+        unit="dateTimeFromNow",
+    )
+
+
 def _index_query(index: str, language: Language, *, place: bool = False) -> influxql.Query:
     """A table: the newest value of an index per station, with its category and dominant parameter, or why there is none."""
     columns = {
@@ -75,8 +124,8 @@ def _index_query(index: str, language: Language, *, place: bool = False) -> infl
     return influxql.Query(influxql.select(columns, "index", where=where, by=["station"]), table=True)
 
 
-def _index_columns(panel: Any, index: str, language: Language) -> None:
-    panels.column(panel, _TITLE[index], steps=scales.index_steps(index), decimals=0, more=panels.COLOURED)
+def _index_columns(panel: Any, index: str, language: Language, *, cells: bool = True) -> None:
+    panels.column(panel, _TITLE[index], steps=scales.index_steps(index), decimals=0, more=panels.COLOURED if cells else None)
     panels.column(panel, words.CATEGORY.of(language), mappings=scales.category_names(index, language))
     panels.column(panel, words.DOMINANT.of(language), mappings=scales.parameter_names(language))
     panels.column(panel, words.WHY_NOT.of(language), mappings=scales.reasons(language))
@@ -93,7 +142,7 @@ def _map(board: Board) -> None:
         .layers([_layer("A", AIR_INDEX, Text("Không khí", "Air"), language), _layer("B", WATER_INDEX, Text("Nước", "Water"), language)])
     )
     for index in (AIR_INDEX, WATER_INDEX):
-        _index_columns(panel, index, language)
+        _index_columns(panel, index, language, cells=False)
     board.add(
         panel,
         Text("Bản đồ VN_AQI và VN_WQI", "Map of VN_AQI and VN_WQI"),
@@ -161,7 +210,7 @@ def _changes(board: Board) -> None:
     panel = panels.table(sort=change)
     panels.transformed(panel, panels.arranged({"station": words.STATION.of(language), change: change}, drop=["Time"]))
     panels.column(panel, words.STATION.of(language), link=path("air-station", language))
-    worse: list[scales.Step] = [(None, "green"), (10, "orange"), (50, "red")]
+    worse: list[scales.Step] = [(None, "text"), (-500, "green"), (10, "orange"), (50, "red")]
     panels.column(panel, change, steps=worse, decimals=0, more=panels.COLOURED_TEXT)
     board.add(
         panel,

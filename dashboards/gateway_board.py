@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboards import influxql, panels
+from dashboards import influxql, panels, scales
 from dashboards.board import Board
 from dashboards.words import Language, Text
 from devices.rejection import Reason
@@ -57,7 +57,7 @@ def _query(
 
 def _numbers(board: Board) -> None:
     of = board.language
-    health: Any = panels.number([(None, "green"), (1, "yellow"), (2, "red")])
+    health: Any = panels.number([(None, scales.NOTHING), (0, "green"), (1, "yellow"), (2, "red")])
     board.add(
         health.mappings(health_names(of)),
         Text("Sức khỏe", "Health"),
@@ -74,27 +74,27 @@ def _numbers(board: Board) -> None:
         (
             Text("Cảnh báo đang mở", "Open alerts"),
             Text("số cảnh báo đang mở, kể cả khi trạm mất tín hiệu", "open alerts, those whose data stopped included"),
-            {"alerts": 'last("alerts_firing")'}, [(None, "green"), (1, "orange")], "none",
+            {"alerts": 'last("alerts_firing")'}, [(None, scales.NOTHING), (0, "green"), (1, "orange")], "none",
         ),
         (
             Text("Chưa được tính", "Unaccounted"),
             Text("nhận − lưu − từ chối − trùng − bỏ: phải là 0", "received − stored − rejected − duplicate − shed: must be 0"),
-            {"unaccounted": unaccounted}, [(None, "red"), (0, "green"), (1, "red")], "none",
+            {"unaccounted": unaccounted}, [(None, scales.NOTHING), (-1e12, "red"), (0, "green"), (1, "red")], "none",
         ),
         (
             Text("Bỏ vì quá tải", "Shed"),
             Text("thông điệp QoS 0 phải bỏ vì hàng nhận đầy: phải là 0", "QoS 0 messages dropped at the inbox limit: must be 0"),
-            {"shed": 'last("shed")'}, [(None, "green"), (1, "red")], "none",
+            {"shed": 'last("shed")'}, [(None, scales.NOTHING), (0, "green"), (1, "red")], "none",
         ),
         (
             Text("Thời gian ghi", "Commit"),
             Text("thời gian một lần ghi sổ cái, gồm cả fsync", "time of one commit of the ledger, fsync included"),
-            {"commit": 'last("commit_ms")'}, [(None, "green"), (50, "orange"), (500, "red")], "ms",
+            {"commit": 'last("commit_ms")'}, [(None, scales.NOTHING), (0, "green"), (50, "orange"), (500, "red")], "ms",
         ),
         (
             Text("Bộ nhớ", "Memory"),
             Text("bộ nhớ của tiến trình gateway", "memory of the gateway's process"),
-            {"memory": 'last("memory_mb")'}, [(None, "green"), (400, "orange"), (500, "red")], "decmbytes",
+            {"memory": 'last("memory_mb")'}, [(None, scales.NOTHING), (0, "green"), (400, "orange"), (500, "red")], "decmbytes",
         ),
     ):  # fmt: skip
         board.add(

@@ -10,13 +10,15 @@ COLUMNS = 24
 PANELS_SINCE_9_4 = {"row", "timeseries", "table", "stat", "bargauge", "text", "geomap", "state-timeline", "status-history"}
 """Known to Grafana 9.4 and still to 12."""
 TRANSFORMATIONS_SINCE_9_4 = {"organize", "groupBy", "filterByValue", "merge", "sortBy", "joinByField", "reduce", "filterFieldsByName"}
-_BUILT_IN = {"__value", "__url_time_range", "__interval", "__field", "__data", "__all", "__from", "__to"}
+_BUILT_IN = {"__value", "__url_time_range", "__interval", "__field", "__data", "__all", "__from", "__to", "__rate_interval"}
+_CHOSEN = {("influxdb", "${datasource}"), ("prometheus", "${prometheus}")}
+_NEUTRAL = {"gray", "text", "transparent"}
 _WITHOUT_DATA = {"row", "text"}
 
 
 def problems(board: dict[str, Any]) -> list[str]:
     """Everything that is wrong, as sentences; nothing of a sound dashboard. `board` is parsed JSON."""
-    return [*_identity(board), *_layout(board), *_said(board), *_sources(board), *_variables(board), *_known(board)]
+    return [*_identity(board), *_layout(board), *_said(board), *_sources(board), *_variables(board), *_known(board), *_colours(board)]
 
 
 def queried(board: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,7 +70,7 @@ def _said(board: dict[str, Any]) -> Iterator[str]:
 
 def _sources(board: dict[str, Any]) -> Iterator[str]:
     for source in _found(board, "datasource"):
-        if not isinstance(source, dict) or source.get("uid") != "${datasource}" or source.get("type") not in ("influxdb", "prometheus"):
+        if not isinstance(source, dict) or (source.get("type"), source.get("uid")) not in _CHOSEN:
             yield f"data source {source!r} is named: it must be the one chosen on the page, {{type, uid: ${{datasource}}}}"
 
 
@@ -114,3 +116,20 @@ def _known(board: dict[str, Any]) -> Iterator[str]:
         for step in panel.get("transformations", []):
             if step["id"] not in TRANSFORMATIONS_SINCE_9_4:
                 yield f"{panel['title']!r}: the transformation {step['id']} is not in both Grafana 9.4 and 12"
+
+
+def _colours(board: dict[str, Any]) -> Iterator[str]:
+    """Grafana paints what has no value in the first colour of a scale: green would say that all is well."""
+    for panel in queried(board):
+        for scale in _found(panel.get("fieldConfig", {}), "thresholds"):
+            yield from _neutral(panel["title"], scale)
+        for override in panel.get("fieldConfig", {}).get("overrides", []):
+            for said in override["properties"]:
+                if said["id"] == "thresholds":
+                    yield from _neutral(panel["title"], said["value"])
+
+
+def _neutral(title: str, scale: dict[str, Any]) -> Iterator[str]:
+    first = scale["steps"][0]
+    if first["value"] is not None or first["color"] not in _NEUTRAL:
+        yield f"{title!r}: a scale begins with {first['color']}: what has no value must look like it ({', '.join(sorted(_NEUTRAL))})"

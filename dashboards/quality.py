@@ -13,13 +13,10 @@ from dashboards.words import FLAG_NAMES, Language, Text
 from devices import loader
 
 NAME = "quality"
-SILENT = ("device-silent", "never-spoke", "area-silent", "broker-lost")
-CLOCKS = ("clock-fault", "clock-jump")
-"""Built-in alerts about silence and about clocks."""
-_COMPLETE: list[scales.Step] = [(None, "dark-red"), (0.01, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
+_COMPLETE: list[scales.Step] = [(None, scales.NOTHING), (0, "dark-red"), (0.01, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
 """Of an hour; from 0.75 on it has a mean that counts (devices.indices.averages)."""
-_BATTERY: list[scales.Step] = [(None, "red"), (20, "orange"), (40, "green")]
-_CLOCK: list[scales.Step] = [(None, "red"), (-60, "green"), (60, "red")]
+_BATTERY: list[scales.Step] = [(None, "text"), (0, "red"), (20, "orange"), (40, "green")]
+_CLOCK: list[scales.Step] = [(None, "text"), (-1e10, "red"), (-60, "green"), (60, "red")]
 
 
 def build(language: Language) -> dict[str, Any]:
@@ -46,7 +43,7 @@ def build(language: Language) -> dict[str, Any]:
     shared.open_alerts(
         board,
         width=12,
-        kind=_any(SILENT),
+        kind=shared.SILENT,
         title=Text("Đang im lặng", "Silent now"),
         about=Text(
             "Từ `alert`: thiết bị quá hạn gửi, trạm chưa từng gửi, khu vực hoặc broker mất kết nối, chưa kết thúc.",
@@ -59,7 +56,7 @@ def build(language: Language) -> dict[str, Any]:
     shared.open_alerts(
         board,
         width=12,
-        kind=_any(CLOCKS),
+        kind=shared.CLOCKS,
         title=Text("Đồng hồ sai", "Wrong clocks"),
         about=Text(
             "Từ `alert`: thiết bị có đồng hồ sai (số đo lấy theo lúc nhận), chưa kết thúc; giá trị là độ lệch tính bằng giây.",
@@ -67,10 +64,6 @@ def build(language: Language) -> dict[str, Any]:
         ),
     )
     return board.build()
-
-
-def _any(rules: tuple[str, ...]) -> str:
-    return f"^({'|'.join(rules)})$"
 
 
 def _calendar(board: Board) -> None:
@@ -176,9 +169,9 @@ def _devices(board: Board) -> None:
         Text("Tình trạng thiết bị", "State of the devices"),
         Text(
             "Từ `device`: giá trị mới nhất của pin, tín hiệu, nhiệt độ và đồng hồ của mỗi thiết bị; pin đỏ dưới 20 %, đồng hồ đỏ khi lệch "
-            "quá một phút. Ô trống: thiết bị không báo.",
+            "quá một phút. Ô không có số: thiết bị không báo.",
             "From `device`: newest battery, signal, temperature and clock of each device; battery red below 20 %, clock red beyond a "
-            "minute. An empty cell: the device does not say.",
+            "minute. A cell without a number: the device does not say.",
         ),
         influxql.Query(
             influxql.select({name: f'last("{parameter.id}")' for name, parameter in columns.items()}, "device", by=["station", "device"]),

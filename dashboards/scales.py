@@ -20,6 +20,8 @@ SURFACE_WATER = {"A": "green", "B": "orange"}
 """QCVN 08: classes whose limits are drawn, and their colours. Which one a body of water must keep to is decided by the province."""
 FLAG_COLOURS = {1: "green", 2: "blue", 3: "orange", 4: "red", 9: "text"}
 
+NOTHING = "gray"
+"""The colour of what has no value: silence is never "all clear"."""
 _OVER = {
     "10min": Text("10 phút", "10 min"),
     "15min": Text("15 phút", "15 min"),
@@ -42,8 +44,8 @@ def categories(index: str) -> tuple[Category, ...]:
 
 
 def index_steps(index: str) -> list[Step]:
-    """The colours of an index."""
-    return [(None if at == 0 else float(category.least), category.colour) for at, category in enumerate(categories(index))]
+    """The colours of an index. Grafana gives a value that is not there the first colour, which therefore is nobody's."""
+    return [(None, NOTHING), *((float(category.least), category.colour) for category in categories(index))]
 
 
 def index_end(index: str) -> int:

@@ -9,6 +9,9 @@ from dashboards.board import Board
 from dashboards.words import FLAG_NAMES, Text
 from devices.parameters import Parameter
 
+SILENT = "^(device-silent|never-spoke|area-silent|broker-lost)$"
+CLOCKS = "^(clock-fault|clock-jump)$"
+"""Built-in alerts about silence and about clocks."""
 LOOK_BACK = "30d"
 """So old an open alert may be and still be listed, whatever the page's time range."""
 
@@ -62,6 +65,18 @@ def open_alerts(board: Board, *, width: int, height: int = 8, kind: str = "", ti
         since=LOOK_BACK,
         nothing=Text("không có cảnh báo nào đang mở", "no open alerts"),
     )
+
+
+def open_count(board: Board, title: Text, about: Text, *, width: int, height: int = 4, kind: str = "") -> None:
+    """How many episodes are open; `kind`: only of rules whose id fits this regular expression."""
+    panel = panels.number(calc="count", field="episode")
+    panels.transformed(
+        panel,
+        *([panels.only("rule", kind, regex=True)] if kind else []),
+        panels.grouped(["episode"], {"state": ["lastNotNull"]}),
+        panels.only("state (lastNotNull)", "resolved", include=False),
+    )
+    board.add(panel, title, about, influxql.alert_steps(), width=width, height=height, unit="none", since=LOOK_BACK, nothing=Text("0", "0"))
 
 
 def alert_history(board: Board, title: Text, *, width: int, height: int = 8, since: str = "") -> None:
@@ -127,10 +142,10 @@ def last_hour(board: Board, title: Text, medium: str, parameters: Sequence[Param
         panel,
         title,
         Text(
-            f"Từ `{medium}_1h`: trung bình của giờ trọn vẹn mới nhất. Ô trống: thiết bị không đo, hoặc không có giá trị nào dùng được. "
+            f"Từ `{medium}_1h`: trung bình của giờ trọn vẹn mới nhất. Ô không có số: thiết bị không đo, hoặc không có giá trị dùng được. "
             f"{words.USABLE.vi}",
-            f"From `{medium}_1h`: mean of the newest whole hour. An empty cell: the device does not measure it, or had no usable value. "
-            f"{words.USABLE.en}",
+            f"From `{medium}_1h`: mean of the newest whole hour. A cell without a number: the device does not measure it, or had no "
+            f"usable value. {words.USABLE.en}",
         ),
         influxql.last_hour(columns, medium),
         width=panels.COLUMNS,

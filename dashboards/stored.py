@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "json"
+PROMETHEUS_FOLDER = Path(__file__).parent / "prometheus"
+"""Those that ask a Prometheus: not provisioned with the others, because not every city has one."""
 PROVISIONED_UID = "envgw-influxql"
 """The data source of deploy/grafana/provisioning, which dashboards begin with unless the page chooses another."""
 PROVISIONED_NAME = "envgw"

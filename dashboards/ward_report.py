@@ -197,7 +197,7 @@ def _alerts(board: Board) -> None:
 
 
 def _completeness(board: Board) -> None:
-    steps: list[scales.Step] = [(None, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
+    steps: list[scales.Step] = [(None, scales.NOTHING), (0, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
     queries = [
         influxql.Query(influxql.select({"complete": f'mean("{name}_complete")'}, f"{medium}_1d", by=["station"]), alias="[[tag_station]]")
         for medium, name in (("air", "pm25"), ("water", "ph"))

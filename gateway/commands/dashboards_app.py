@@ -26,17 +26,17 @@ def dashboards_build(
 ) -> None:
     """Write the dashboards as JSON: what Grafana's provisioning reads, and `push` uploads. Needs the extra `[dashboards]`."""
     try:
-        from dashboards.generate import FOLDER, write
+        from dashboards.generate import write, write_all
     except ImportError:
         raise EnvgwError("this needs the library grafana-foundation-sdk: pip install 'envgw[dashboards]'") from None
-    changed = write(to or FOLDER)
+    changed = write(to) if to else write_all()
     if as_json:
         print_json([str(path) for path in changed])
         return
     for path in changed:
         print(path)
     if not changed:
-        print(f"{to or FOLDER}: all dashboards are current")
+        print("all dashboards are current")
 
 
 @dashboards_app.command("push")
@@ -48,6 +48,7 @@ def dashboards_push(
     folder: Annotated[str, typer.Option(help="Title of the folder in Grafana.")] = "envgw",
     language: Annotated[list[str] | None, typer.Option(help="vi or en; may be repeated; default both.")] = None,
     from_: Annotated[Path | None, typer.Option("--from", help="Folder with the JSON; default: the shipped dashboards.")] = None,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Also the gateway's dashboard for a Prometheus.")] = False,
     influx_url: Annotated[
         str | None, typer.Option(help="History, as Grafana reaches it; default: the first influxdb of the configuration.")
     ] = None,
@@ -76,6 +77,8 @@ def dashboards_push(
     source = _source(settings, influx_url, database, influx_user, _secret(influx_password_file), _secret(influx_token_file))
     try:
         boards = stored.read(from_ or stored.FOLDER, languages)
+        if prometheus:
+            boards |= stored.read(stored.PROMETHEUS_FOLDER, languages)
         api = push.connect(url, token)
         episodes = _episodes(settings, instant(alerts_since, "now")) if alerts_since else []
         for result in push.push(api, boards, folder=folder, source=source, episodes=episodes):

@@ -16,18 +16,21 @@ from dashboards.generate import generated
 from dashboards.lint import queried
 
 FILES = generated()
+PROMETHEUS = generated(generate.PROMETHEUS_BOARDS)
+ALL = FILES | PROMETHEUS
 PROVISIONING = Path(__file__).parents[2] / "deploy" / "grafana" / "provisioning"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_committed_json_is_current(name: str) -> None:
-    path = stored.FOLDER / name
-    assert path.exists(), f"dashboards/json/{name} is missing: make dashboards"
-    assert path.read_text("utf-8") == FILES[name], f"dashboards/json/{name} is stale: make dashboards"
+    path = (stored.FOLDER if name in FILES else stored.PROMETHEUS_FOLDER) / name
+    assert path.exists(), f"{path} is missing: make dashboards"
+    assert path.read_text("utf-8") == ALL[name], f"{path} is stale: make dashboards"
 
 
 def test_no_other_json_is_committed() -> None:
-    assert sorted(path.name for path in stored.FOLDER.glob("*.json")) == sorted(FILES)
+    assert sorted(path.name for path in stored.FOLDER.rglob("*.json")) == sorted(FILES), "Grafana's provisioning reads all of it"
+    assert sorted(path.name for path in stored.PROMETHEUS_FOLDER.glob("*.json")) == sorted(PROMETHEUS)
 
 
 def test_writing_twice_changes_nothing_and_what_is_gone_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,15 +44,15 @@ def test_writing_twice_changes_nothing_and_what_is_gone_is_removed(tmp_path: Pat
 
 def test_uids_are_fixed_and_titles_unique() -> None:
     """Links, provisioning and people's bookmarks hang on them."""
-    found = [json.loads(text) for text in FILES.values()]
-    assert [board["uid"] for board in found] == ["envgw-" + name.removesuffix(".json").replace(".", "-") for name in FILES]
+    found = [json.loads(text) for text in ALL.values()]
+    assert [board["uid"] for board in found] == ["envgw-" + name.removesuffix(".json").replace(".", "-") for name in ALL]
     assert len({board["title"] for board in found}) == len(found)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL)
 def test_grafanas_types_understand_it_and_lose_nothing(name: str) -> None:
     """Read with the types of Grafana's published schema and written again, it is what it was."""
-    board = json.loads(FILES[name])
+    board = json.loads(ALL[name])
     again = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
     for one in again["annotations"]["list"], board["annotations"]["list"]:
         for note in one:  # the schema knows only the common part of an annotation: the InfluxDB plug-in adds its query

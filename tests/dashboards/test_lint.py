@@ -12,7 +12,7 @@ import pytest
 from dashboards import stored
 from dashboards.lint import problems, queried
 
-BOARDS = stored.read()
+BOARDS = stored.read() | stored.read(stored.PROMETHEUS_FOLDER)
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -45,6 +45,16 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "unused variable": (lambda board: board["templating"]["list"].append({"name": "host", "type": "query"}), "'host' is defined"),
     "panel of 12 only": (lambda board: _panel(board).update(type="canvas"), "of type canvas"),
     "panel of 8 only": (lambda board: _panel(board).update(type="graph"), "of type graph"),
+    "green silence": (
+        lambda board: _panel(board)["fieldConfig"]["defaults"].update(thresholds={"steps": [{"value": None, "color": "green"}]}),
+        "what has no value must look like it",
+    ),
+    "green silence of a column": (
+        lambda board: _panel(board)["fieldConfig"]["overrides"].append(
+            {"properties": [{"id": "thresholds", "value": {"steps": [{"value": None, "color": "#00E400"}]}}]}
+        ),
+        "a scale begins with #00E400",
+    ),
     "transformation": (lambda board: _panel(board).update(transformations=[{"id": "transpose"}]), "transformation transpose"),
 }
 

@@ -9,10 +9,10 @@ from devices.indices.limits import limit
 
 def test_an_index_has_its_categories_colours() -> None:
     steps = scales.index_steps("vn_aqi")
-    assert steps[:3] == [(None, "#00E400"), (51.0, "#FFFF00"), (101.0, "#FF7E00")]
-    assert (len(steps), scales.index_end("vn_aqi")) == (6, 500)
+    assert steps[:4] == [(None, "gray"), (0.0, "#00E400"), (51.0, "#FFFF00"), (101.0, "#FF7E00")]
+    assert (len(steps), scales.index_end("vn_aqi")) == (7, 500)
     assert scales.index_end("vn_wqi") == 100
-    assert scales.index_steps("vn_wqi")[0] == (None, "#7E0023"), "in water the lowest values are the worst"
+    assert scales.index_steps("vn_wqi")[1] == (0.0, "#7E0023"), "in water the lowest values are the worst"
 
 
 def test_names_of_categories_are_in_the_language() -> None:
