@@ -79,7 +79,7 @@ def _numbers(board: Board) -> None:
     )
     shared.open_count(
         board,
-        Text("Cảnh báo đang mở", "Open alerts"),
+        Text("Số cảnh báo đang mở", "Alerts that are open"),
         Text(
             "Từ `alert`: số đợt cảnh báo chưa kết thúc, bắt đầu trong 30 ngày qua.",
             "From `alert`: episodes that are not over and began in the last 30 days.",

@@ -92,7 +92,7 @@ def _numbers(board: Board) -> None:
             {"commit": 'last("commit_ms")'}, [(None, scales.NOTHING), (0, "green"), (50, "orange"), (500, "red")], "ms",
         ),
         (
-            Text("Bộ nhớ", "Memory"),
+            Text("Bộ nhớ lúc này", "Memory now"),
             Text("bộ nhớ của tiến trình gateway", "memory of the gateway's process"),
             {"memory": 'last("memory_mb")'}, [(None, scales.NOTHING), (0, "green"), (400, "orange"), (500, "red")], "decmbytes",
         ),

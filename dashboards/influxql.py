@@ -76,7 +76,7 @@ def select(
     within = f"{where} AND $timeFilter" if where else "$timeFilter"
     parts = [f"SELECT {chosen} FROM {quoted} WHERE {within}"]
     if groups:
-        parts.append(f"GROUP BY {', '.join(groups)}" + (f" fill({fill})" if every else ""))
+        parts.append(f"GROUP BY {', '.join(groups)}" + (f" fill({fill})" if every or fill == "0" else ""))
     return " ".join([*parts, tail]) if tail else " ".join(parts)
 
 

@@ -34,6 +34,9 @@ def _identity(board: dict[str, Any]) -> Iterator[str]:
     ids = [panel["id"] for panel in board["panels"]]
     for number in sorted({number for number in ids if ids.count(number) > 1}):
         yield f"two panels have the id {number}"
+    titles = [panel["title"] for panel in board["panels"]]
+    for title in sorted({title for title in titles if titles.count(title) > 1}):
+        yield f"two panels are called {title!r}"
 
 
 def _layout(board: dict[str, Any]) -> Iterator[str]:

@@ -31,6 +31,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "uid": (lambda board: board.update(uid="City now"), "the uid must be"),
     "id": (lambda board: board.update(id=7), "Grafana's own"),
     "same id": (lambda board: board["panels"][1].update(id=board["panels"][0]["id"]), "two panels have the id"),
+    "same title": (lambda board: board["panels"][1].update(title=board["panels"][0]["title"]), "two panels are called"),
     "off the grid": (lambda board: _panel(board)["gridPos"].update(w=25), "leaves the grid"),
     "overlap": (lambda board: _panel(board)["gridPos"].update(h=99), "lies over"),
     "no title": (lambda board: _panel(board).update(title=""), "has no title"),
