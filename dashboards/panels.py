@@ -1,24 +1,32 @@
-"""The kinds of panels, each with its description, unit and what it shows without data; and the grid that they are laid out on."""
+"""The kinds of panels, ready but for their title, place and queries (which `Board.add` gives them); and the grid they are laid out on.
+
+Only what Grafana 9.4 and 12 both understand. Two things are written in the older way because both read it: the colour of a
+table's cells (`custom.displayMode`, which the dashboard's schema version makes newer Grafanas translate) and panels' time overrides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from grafana_foundation_sdk.builders import bargauge, stat, statetimeline, statushistory, timeseries
 from grafana_foundation_sdk.builders import common as common_builders
+from grafana_foundation_sdk.builders import dashboard as dashboard_builders
 from grafana_foundation_sdk.builders import table as table_builders
-from grafana_foundation_sdk.builders import timeseries as timeseries_builders
+from grafana_foundation_sdk.builders import text as text_builders
 from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models import text as text_models
 
-from dashboards import influxql, words
-from dashboards.words import Language
+from dashboards import scales
+from dashboards.scales import Step
+from dashboards.words import SEVERITIES, STATES, Language
 from devices.parameters import Parameter
 
 COLUMNS = 24
 """Width of Grafana's grid."""
-_STATION = "station"
+ALWAYS = common.VisibilityMode.ALWAYS
 _GAP_MS = 15 * 60 * 1000
 """Points further apart are not joined by a line: a silent station must be seen to be silent."""
-_FLAG_COLOURS = {1: "green", 2: "blue", 3: "orange", 4: "red", 9: "text"}
 
 
 class Grid:
@@ -48,99 +56,196 @@ def unit(parameter: Parameter) -> str:
     return f"suffix: {parameter.display}" if parameter.display else "short"
 
 
-def course(grid: Grid, parameter: Parameter, language: Language, *, width: int = 12) -> timeseries_builders.Panel:
-    """A parameter over time, a line per station."""
-    number, position = grid.place(width, 8)
-    return (
-        timeseries_builders.Panel()
-        .id(number)
-        .grid_pos(position)
-        .title(words.name(parameter, language))
-        .description(words.COURSE_ABOUT.of(language))
-        .datasource(_source())
-        .unit(unit(parameter))
-        .no_value(words.NO_DATA.of(language))
-        .interval("1m")
+# ---------------------------------------------------------------- kinds
+
+
+def lines(steps: Sequence[Step] = (), *, areas: bool = False, interval: str = "1m") -> timeseries.Panel:
+    """Values over time. `steps`: limits, drawn as lines or (`areas`) as coloured bands."""
+    panel = (
+        timeseries.Panel()
+        .interval(interval)
         .span_nulls(_GAP_MS)
         .line_width(1)
         .show_points(common.VisibilityMode.AUTO)
         .legend(_legend())
         .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
-        .with_target(influxql.course(parameter))
     )
-
-
-def newest(grid: Grid, title: words.Text, parameters: Sequence[Parameter], language: Language, *, height: int = 8) -> table_builders.Panel:
-    """A table: a row per station, a column per parameter."""
-    number, position = grid.place(COLUMNS, height)
-    columns = {parameter.id: words.label(parameter, language) for parameter in parameters}
-    panel = (
-        table_builders.Panel()
-        .id(number)
-        .grid_pos(position)
-        .title(title.of(language))
-        .description(words.NEWEST_ABOUT.of(language))
-        .datasource(_source())
-        .unit("short")
-        .no_value(words.NO_DATA.of(language))
-        # Each parameter's newest value has a time of its own: without the times, the tables are joined by station.
-        .transformations(
-            [
-                dashboard.DataTransformerConfig(id_val="filterFieldsByName", options={"exclude": {"names": ["Time", "time"]}}),
-                dashboard.DataTransformerConfig(id_val="joinByField", options={"byField": _STATION, "mode": "outer"}),
-                dashboard.DataTransformerConfig(id_val="organize", options={"renameByName": {_STATION: words.STATION.of(language)}}),
-                dashboard.DataTransformerConfig(id_val="sortBy", options={"fields": {}, "sort": [{"field": words.STATION.of(language)}]}),
-            ]
-        )
-    )
-    for index, parameter in enumerate(parameters):
-        panel.with_target(influxql.newest(parameter, _ref(index), columns[parameter.id]))
-        panel.override_by_name(columns[parameter.id], [dashboard.DynamicConfigValue(id_val="unit", value=unit(parameter))])
+    if steps:
+        style = common.GraphThresholdsStyleMode.AREA if areas else common.GraphThresholdsStyleMode.DASHED
+        panel.thresholds(thresholds(steps)).thresholds_style(common_builders.GraphThresholdsStyleConfig().mode(style))
     return panel
 
 
-def flags(grid: Grid, language: Language) -> timeseries_builders.Panel:
-    """The share of each flag over time, for the parameter chosen on the page."""
-    number, position = grid.place(COLUMNS, 8)
-    panel = (
-        timeseries_builders.Panel()
-        .id(number)
-        .grid_pos(position)
-        .title(words.FLAGS.of(language))
-        .description(words.FLAGS_ABOUT.of(language))
-        .datasource(_source())
-        .unit("percent")
-        .no_value(words.NO_DATA.of(language))
-        .interval("10m")
+def bars(*, interval: str = "10m", percent: bool = False, stacked: bool = True) -> timeseries.Panel:
+    """Counts over time as bars that stand on each other; `percent`: as shares of the whole."""
+    mode = common.StackingMode.PERCENT if percent else common.StackingMode.NORMAL if stacked else common.StackingMode.NONE
+    return (
+        lines(interval=interval)
         .draw_style(common.GraphDrawStyle.BARS)
         .fill_opacity(80)
         .line_width(0)
-        .stacking(common_builders.StackingConfig().group("A").mode(common.StackingMode.PERCENT))
-        .legend(_legend())
-        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI))
+        .stacking(common_builders.StackingConfig().group("A").mode(mode))
     )
-    for index, (flag, text) in enumerate(words.FLAG_NAMES.items()):
-        title = text.of(language)
-        panel.with_target(influxql.flag_counts("${parameter}", flag, _ref(index), title))
-        colour = {"mode": "fixed", "fixedColor": _FLAG_COLOURS[flag]}
-        panel.override_by_name(title, [dashboard.DynamicConfigValue(id_val="color", value=colour)])
+
+
+def table(*, sort: str = "", descending: bool = True) -> table_builders.Panel:
+    """Rows. `sort`: the column that they are sorted by."""
+    panel = table_builders.Panel().filterable(True)
+    if sort:
+        panel.sort_by([common_builders.TableSortByFieldState().display_name(sort).desc(descending)])
     return panel
 
 
-def alerts(grid: Grid, language: Language) -> table_builders.Panel:
-    """Transitions of alerts, newest first."""
-    number, position = grid.place(COLUMNS, 7)
-    return (
-        table_builders.Panel()
-        .id(number)
-        .grid_pos(position)
-        .title(words.ALERTS.of(language))
-        .description(words.ALERTS_ABOUT.of(language))
-        .datasource(_source())
-        .unit("short")
-        .no_value(words.NO_ALERTS.of(language))
-        .with_target(influxql.alerts())
+def number(steps: Sequence[Step] = (), *, calc: str = "lastNotNull", field: str = "", sparkline: bool = False) -> stat.Panel:
+    """One number, or one for each series; `field`: of this column only."""
+    reduce = common_builders.ReduceDataOptions().calcs([calc]).values(False)
+    panel = (
+        stat.Panel()
+        .reduce_options(reduce.fields(f"/^{field}$/") if field else reduce)
+        .graph_mode(common.BigValueGraphMode.AREA if sparkline else common.BigValueGraphMode.NONE)
+        .color_mode(common.BigValueColorMode.BACKGROUND if steps else common.BigValueColorMode.NONE)
     )
+    return panel.thresholds(thresholds(steps)) if steps else panel
+
+
+def gauges(steps: Sequence[Step], *, calc: str = "lastNotNull") -> bargauge.Panel:
+    """A bar for each series."""
+    return (
+        bargauge.Panel()
+        .reduce_options(common_builders.ReduceDataOptions().calcs([calc]).values(False))
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.GRADIENT)
+        .thresholds(thresholds(steps))
+    )
+
+
+def states(mappings: Sequence[Mapping[str, Any]], *, interval: str = "5m") -> statetimeline.Panel:
+    """What held when, a line for each series."""
+    panel: Any = statetimeline.Panel()
+    return (  # type: ignore[no-any-return]
+        panel.interval(interval)
+        .mappings(list(mappings))
+        .show_value(common.VisibilityMode.NEVER)
+        .merge_values(True)
+        .row_height(0.8)
+        .fill_opacity(75)
+        .line_width(0)
+        .legend(_legend())
+        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
+    )
+
+
+def cells(steps: Sequence[Step], *, interval: str) -> statushistory.Panel:
+    """A calendar: a line for each series, a coloured cell for each interval."""
+    return (
+        statushistory.Panel()
+        .interval(interval)
+        .thresholds(thresholds(steps))
+        .color_scheme(dashboard_builders.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS))
+        .show_value(common.VisibilityMode.NEVER)
+        .row_height(0.9)
+        .fill_opacity(80)
+        .legend(_legend())
+        .tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE))
+    )
+
+
+def prose(text: str) -> text_builders.Panel:
+    """Markdown."""
+    return text_builders.Panel().mode(text_models.TextMode.MARKDOWN).content(text)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def thresholds(steps: Sequence[Step]) -> dashboard_builders.ThresholdsConfig:
+    """Grafana's thresholds."""
+    return (
+        dashboard_builders.ThresholdsConfig()
+        .mode(dashboard.ThresholdsMode.ABSOLUTE)
+        .steps([dashboard.Threshold(value=value, color=colour) for value, colour in steps])
+    )
+
+
+def column(
+    panel: Any,
+    name: str,
+    *,
+    unit: str = "",
+    steps: Sequence[Step] = (),
+    mappings: Sequence[Mapping[str, Any]] = (),
+    link: str = "",
+    width: int = 0,
+    decimals: int | None = None,
+    colour: str = "",
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """How one column or series is shown. `link`: a dashboard's path; the cell's value becomes its `var-station`."""
+    said: list[tuple[str, Any]] = []
+    if unit:
+        said.append(("unit", unit))
+    if decimals is not None:
+        said.append(("decimals", decimals))
+    if mappings:
+        said.append(("mappings", list(mappings)))
+    if steps:
+        said.append(("thresholds", {"mode": "absolute", "steps": [{"value": value, "color": shown} for value, shown in steps]}))
+        said.append(("color", {"mode": "thresholds"}))
+    if colour:
+        said.append(("color", {"mode": "fixed", "fixedColor": colour}))
+    if link:
+        url = f"{link}?var-station=${{__value.raw}}&${{area:queryparam}}&${{datasource:queryparam}}&${{__url_time_range}}"
+        said.append(("links", [{"title": "→ ${__value.raw}", "url": url}]))
+    if width:
+        said.append(("custom.width", width))
+    said += list((more or {}).items())
+    panel.override_by_name(name, [value(key, what) for key, what in said])
+
+
+def value(name: str, value: Any) -> dashboard.DynamicConfigValue:
+    """One property of an override."""
+    return dashboard.DynamicConfigValue(id_val=name, value=value)
+
+
+COLOURED = {"custom.displayMode": "color-background"}
+"""`more` of a column whose cells are coloured; and, beside, of one whose text is."""
+COLOURED_TEXT = {"custom.displayMode": "color-text"}
+
+
+def transformed(panel: Any, *steps: tuple[str, Mapping[str, Any]]) -> None:
+    """What is done with the answers before they are shown: (name, options) in order."""
+    panel.transformations([dashboard.DataTransformerConfig(id_val=name, options=dict(options)) for name, options in steps])
+
+
+def only(field: str, value: str, *, include: bool = True, regex: bool = False) -> tuple[str, dict[str, Any]]:
+    """A step: keep (or drop) the rows in which this column has this value."""
+    test = {"id": "regex" if regex else "equal", "options": {"value": value}}
+    return "filterByValue", {"filters": [{"fieldName": field, "config": test}], "match": "all", "type": "include" if include else "exclude"}
+
+
+def grouped(by: Sequence[str], calculated: Mapping[str, Sequence[str]]) -> tuple[str, dict[str, Any]]:
+    """A step: one row for each combination of `by`, other columns as `name (calculation)`."""
+    fields: dict[str, Any] = {name: {"operation": "groupby", "aggregations": []} for name in by}
+    fields |= {name: {"operation": "aggregate", "aggregations": list(calcs)} for name, calcs in calculated.items()}
+    return "groupBy", {"fields": fields}
+
+
+def arranged(names: Mapping[str, str], *, drop: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+    """A step: columns in this order, under these names; without those in `drop`."""
+    return "organize", {
+        "excludeByName": dict.fromkeys(drop, True),
+        "indexByName": {name: at for at, name in enumerate(names)},
+        "renameByName": {old: new for old, new in names.items() if new != old},
+    }
+
+
+def alert_columns(panel: Any, language: Language, *, severity: str, state: str, parameter: str = "") -> None:
+    """Severity and state with their names and colours, the parameter with its name."""
+    for name, table in ((severity, SEVERITIES), (state, STATES)):
+        options = {key: {"text": text.of(language), "color": shown, "index": at} for at, (key, (text, shown)) in enumerate(table.items())}
+        column(panel, name, mappings=[{"type": "value", "options": options}], more=COLOURED_TEXT)
+    if parameter:
+        column(panel, parameter, mappings=scales.parameter_names(language))
 
 
 def _legend() -> common_builders.VizLegendOptions:
@@ -150,12 +255,3 @@ def _legend() -> common_builders.VizLegendOptions:
         .placement(common.LegendPlacement.BOTTOM)
         .show_legend(True)
     )
-
-
-def _source() -> dashboard.DataSourceRef:
-    return dashboard.DataSourceRef(type_val=influxql.SOURCE["type"], uid=influxql.SOURCE["uid"])
-
-
-def _ref(index: int) -> str:
-    """A, B, … Z: more than a panel has queries."""
-    return chr(ord("A") + index)

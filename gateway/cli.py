@@ -22,6 +22,7 @@ from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
 from gateway.commands import data_app, series_app, upkeep_app
+from gateway.commands.dashboards_app import dashboards_app
 from gateway.commands.rebuild import history_rebuild
 from gateway.commands.rules_app import rules_app
 from gateway.commands.stations_app import stations_app
@@ -37,6 +38,7 @@ app.add_typer(stations_app, name="stations")
 app.add_typer(types_app, name="types")
 app.add_typer(rules_app, name="rules")
 app.add_typer(history_app, name="history")
+app.add_typer(dashboards_app, name="dashboards")
 
 
 class QueryFormat(StrEnum):

@@ -197,6 +197,8 @@ class Core:
         ]
         if transition.value is not None:
             notes.append(("value", transition.value))
+        # Since the episode began: of an acknowledgement, how long it took (InfluxQL cannot take one time from another).
+        notes.append(("open_s", max(0.0, (transition.event_ms - transition.started_ms) / 1000)))
         device = transition.device or station.id
         out.lines.append(Line("alert", station.id, device, transition.area, at, (), tuple(notes)))
 

@@ -252,7 +252,8 @@ def _index_line(lines: list[Line], place: Station, at: int, values: dict[str, fl
     readings = [Value(name, float(value), 1) for name, value in values.items()]
     # An index that there is no more must not stand there with the value that it had.
     readings += [Value(name.removesuffix("_why"), None, 9) for name, _ in notes if name.endswith("_why")]
-    lines.append(Line("index", place.id, place.id, place.area_at(at), at, tuple(readings), tuple(notes)))
+    where = (("latitude", place.lat), ("longitude", place.lon))  # maps need nothing but the history (docs/decisions/0024)
+    lines.append(Line("index", place.id, place.id, place.area_at(at), at, tuple(readings), (*notes, *where)))
 
 
 def _say(index: Index, name: str, values: dict[str, float], notes: Notes) -> None:
