@@ -90,7 +90,8 @@ def _value(text: str) -> float | int | str | bool:
 
 def parse_line(text: str) -> tuple[Key, Fields]:
     """One line of line protocol with a millisecond timestamp. Raises Malformed with InfluxDB's reason."""
-    parts = _split(text, " ", quotes=True)
+    head = _split(text, " ")[0]  # quotes mean nothing before the fields
+    parts = [head, *_split(text[len(head) + 1 :], " ", quotes=True)] if len(head) < len(text) else [head]
     if len(parts) == 1:
         raise Malformed("missing fields")
     if len(parts) != 3:

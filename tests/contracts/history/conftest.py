@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,9 @@ from tests.contracts.history.backends import (
     InfluxDB27StandIn,
     VictoriaMetricsWriteOnly,
 )
+from tests.tools.background import background
+from tests.tools.influx3_standin import Influx3CoreStandIn
+from tests.tools.influx27_standin import Influx27StandIn
 
 SERVERS = [pytest.param(name, marks=pytest.mark.server) for name in ("influxdb-1.6", "victoria-metrics-v2", "victoria-metrics-v1")]
 ALL = ["duckdb", "influxdb-2.7-stand-in", "influxdb-3-core-stand-in", *SERVERS]
@@ -58,6 +61,19 @@ def answering(request: pytest.FixtureRequest, station: str) -> Backend:
 def influx(request: pytest.FixtureRequest, station: str) -> Backend:
     """Only those behind HTTP."""
     return _make(request.param, request, station)
+
+
+@pytest.fixture(params=ALL)
+def apart(request: pytest.FixtureRequest, station: str) -> Iterator[Backend]:
+    """Each back end for tests that run event loops of their own: stand-ins live in a thread."""
+    if not request.param.endswith("stand-in"):
+        yield _make(request.param, request, station)
+        return
+    with background() as loop:
+        if request.param == "influxdb-3-core-stand-in":
+            yield InfluxDB3CoreStandIn(loop.enter(Influx3CoreStandIn()))
+        else:
+            yield InfluxDB27StandIn(loop.enter(Influx27StandIn()))
 
 
 @pytest_asyncio.fixture
