@@ -68,12 +68,11 @@ class Day(NamedTuple):
 
 def settle(state: HourState, before: int, interval_ms: int, first_of: Callable[[int], int]) -> None:
     """Closed hours before hour `before` join their day. `first_of` gives the first hour of the day that an hour is in."""
-    for hour in closed_hours(state):
-        if hour.hour >= before:
-            break
-        first = first_of(hour.hour)
-        state.day = _DAY.pack(*_with(_known(state, first), hour, interval_ms))
-    forget(state, before)
+    over = closed_hours(state, before)
+    for hour in over:
+        state.day = _DAY.pack(*_with(_known(state, first_of(hour.hour)), hour, interval_ms))
+    if over:
+        forget(state, before)
 
 
 def day(state: HourState, first: int, last: int, interval_ms: int) -> Day | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
 from typing import NamedTuple, Protocol, TypeAlias
 
 from devices import days, loader, ring
@@ -127,7 +128,7 @@ def mark_final(place: Station, parts: Parts, hour: int, calendar: Calendar, medi
     lines: list[Line] = []
     measured: set[str] = set()
     for entry, series in parts:
-        here = {parameter for parameter, one in series.items() if hourly.closed_hour(one.hours, hour) is not None}
+        here = {parameter for parameter, one in series.items() if hourly.has_closed(one.hours, hour)}
         lines.extend(Line(f"{of}_1h", place.id, entry.id, area, start, (), mark) for of in sorted(set(map(medium_of, here))))
         measured |= here
     if measured and (_of_air(parts) or _means_of_water(parts, hour, measured, medium_of)):
@@ -175,10 +176,16 @@ def _write_day(
 
 def _summary(values: list[Value], notes: Notes, parameter: str, of: Hour | days.Day, mean: float | None, part: float) -> None:
     """Mean (amount), least, largest, number and completeness of the usable readings, and the worst flag of all."""
+    least, most, count, complete, worst = _fields(parameter)
     values.append(Value(parameter, mean, 9 if mean is None else 1 if part >= COMPLETE else 2))
     if mean is not None:
-        notes += ((f"{parameter}_min", of.low), (f"{parameter}_max", of.high))
-    notes += ((f"{parameter}_count", float(of.used)), (f"{parameter}_complete", part), (f"{parameter}_worst", float(of.worst)))
+        notes += ((least, of.low), (most, of.high))
+    notes += ((count, float(of.used)), (complete, part), (worst, float(of.worst)))
+
+
+@cache
+def _fields(parameter: str) -> tuple[str, ...]:
+    return tuple(f"{parameter}_{what}" for what in ("min", "max", "count", "complete", "worst"))
 
 
 # ---------------------------------------------------------------- indices
