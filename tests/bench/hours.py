@@ -111,10 +111,8 @@ def _arriving(core: Core, ledger: Ledger, messages: list[Message], rate: float) 
     found: list[float] = []
     now, taken = 0.0, 0
     while taken < len(messages):
-        due = min(len(messages), int(now * rate) + 1)
-        if due == taken:
-            now = taken / rate
-            continue
+        now = max(now, taken / rate)  # nobody waits: the next one is waited for
+        due = min(len(messages), max(taken, int(now * rate)) + 1)
         batch: list[Input] = list(messages[taken:due])
         began = time.process_time()
         ledger.commit(batch, core.step(batch))
