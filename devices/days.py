@@ -68,11 +68,14 @@ class Day(NamedTuple):
 
 def settle(state: HourState, before: int, interval_ms: int, first_of: Callable[[int], int]) -> None:
     """Closed hours before hour `before` join their day. `first_of` gives the first hour of the day that an hour is in."""
-    for hour in closed_hours(state):
-        if hour.hour >= before:
-            break
+    over = closed_hours(state, before)
+    if not over:
+        return
+    found = _known(state, first_of(over[0].hour))
+    for hour in over:
         first = first_of(hour.hour)
-        state.day = _DAY.pack(*_with(_known(state, first), hour, interval_ms))
+        found = _with(found if first == found.first else Day(first), hour, interval_ms)
+    state.day = _DAY.pack(*found)
     forget(state, before)
 
 
@@ -94,17 +97,12 @@ def _known(state: HourState, first: int) -> Day:
 
 
 def _with(day: Day, hour: Hour, interval_ms: int) -> Day:
-    counts = hour.used > 0 and hour.completeness(interval_ms) >= COMPLETE
-    return Day(
-        day.first,
-        day.hours + counts,
-        day.used + hour.used,
-        day.seen + hour.seen,
-        day.total + hour.total,
-        day.other + hour.other,
-        day.means + (hour.total / hour.used if counts else 0.0),
-        day.others + (hour.other / hour.used if counts else 0.0),
-        min(day.low, hour.low) if hour.used else day.low,
-        max(day.high, hour.high) if hour.used else day.high,
-        worse(day.worst, hour.worst),
-    )
+    _, used, seen, total, other, low, high, worst = hour
+    first, hours, all_used, all_seen, all_total, all_other, means, others, lowest, highest, worst_of_all = day
+    if used:
+        all_total, all_other = all_total + total, all_other + other
+        lowest, highest = min(low, lowest), max(high, highest)
+        if hour.completeness(interval_ms) >= COMPLETE:
+            hours, means, others = hours + 1, means + total / used, others + other / used
+    worst_of_all = worst if worst == worst_of_all else worse(worst_of_all, worst)
+    return Day(first, hours, all_used + used, all_seen + seen, all_total, all_other, means, others, lowest, highest, worst_of_all)

@@ -24,6 +24,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from devices import asides
+from devices.asides import Aside
+
 HOUR_MS = 3_600_000
 LATE_HOURS = 7
 """Closed hours that readings may still revise: the lateness of 6 h (semantics C4), and the hour it begins in."""
@@ -37,9 +40,7 @@ Kind: TypeAlias = Literal["mean", "sum", "circular"]
 NEVER = -(1 << 62)
 """No hour, no time."""
 _HOUR = struct.Struct("<qIIddddB")
-_ASIDE = struct.Struct("<iId")
-"""Hour, ms since its start, value."""
-_SOMEWHEN = (1 << 32) - 1
+_NUMBER = struct.Struct("<q")
 _SEVERITY = (0, 1, 2, 4, 5, 0, 0, 0, 0, 3)
 """By flag: good < not evaluated < missing < suspect < fail."""
 
@@ -215,11 +216,11 @@ def amend(state: HourState, time_ms: int, value: float, was: int, now: int, kind
         return None
     position, old = found
     new = old._replace(worst=worse(old.worst, now))
-    aside = _aside(state, hour)
+    aside = asides.find(state.asides, hour)
     if now <= 2:
         new = _counted(new, value, kind)
-    elif aside is not None and aside[2] == value:
-        _put_aside(state, hour, None)
+    elif aside is not None and aside.value == value:
+        state.asides = asides.replaced(state.asides, hour, None)
     else:
         parts = _parts(value, kind)
         new = new._replace(used=old.used - 1, total=old.total - parts[0], other=old.other - parts[1])
@@ -240,11 +241,12 @@ def _correct(state: HourState, hour: int, time_ms: int, value: float | None, fla
         state.pending, state.bad_ms = (value, NEVER) if usable and value is not None else (nan, time_ms)
         state.bad += not usable
         return None
-    aside, found = _aside(state, hour), _closed(state, hour)
+    aside, found = asides.find(state.asides, hour), _closed(state, hour)
     since_ms = time_ms - (hour_end(hour, phase_ms) - HOUR_MS)
-    if found is None or aside is None or aside[1] != since_ms:
+    if found is None or aside is None or aside.since_ms != since_ms:
         return None
-    _put_aside(state, hour, _ASIDE.pack(hour, since_ms, value) if usable else None)
+    new = Aside(hour, since_ms, value) if usable and value is not None else None
+    state.asides = asides.replaced(state.asides, hour, new)
     _rewrite(state, found[0], found[1]._replace(worst=worse(found[1].worst, flag)))
     return hour
 
@@ -258,8 +260,8 @@ def close(state: HourState, upto: int, kind: Kind) -> bool:
     seen = state.count + state.bad
     if state.pending == state.pending:
         seen += 1
-        since_ms = _SOMEWHEN if state.bad_ms == state.last else state.last - state.start
-        state.asides = (state.asides + _ASIDE.pack(state.hour, since_ms, state.pending))[-CLOSED_HOURS * _ASIDE.size :]
+        since_ms = asides.SOMEWHEN if state.bad_ms == state.last else state.last - state.start
+        state.asides = asides.appended(state.asides, Aside(state.hour, since_ms, state.pending), CLOSED_HOURS)
         state.pending = nan
     packed = _HOUR.pack(state.hour, state.count, seen, state.total, state.other, state.low, state.high, state.worst)
     state.closed = (state.closed + packed)[-CLOSED_HOURS * _HOUR.size :]
@@ -273,17 +275,27 @@ def closed_hour(state: HourState, hour: int) -> Hour | None:
     return None if found is None else _whole(state, found[1])
 
 
-def closed_hours(state: HourState) -> list[Hour]:
-    """All of them, oldest first."""
-    return [_whole(state, Hour(*fields)) for fields in _HOUR.iter_unpack(state.closed)]
+def has_closed(state: HourState, hour: int) -> bool:
+    """Whether one of the closed hours that are kept is this one."""
+    return asides.place(state.closed, _NUMBER.pack(hour), _HOUR.size) >= 0
+
+
+def closed_hours(state: HourState, before: int = 1 << 62) -> list[Hour]:
+    """Those before hour `before`, oldest first."""
+    found = []
+    for position in range(0, len(state.closed), _HOUR.size):
+        fields = _HOUR.unpack_from(state.closed, position)
+        if fields[0] >= before:
+            break
+        found.append(_whole(state, Hour(*fields)))
+    return found
 
 
 def forget(state: HourState, before: int) -> None:
     """Hours before this one are kept elsewhere: they are not revised any more."""
-    while state.closed and _HOUR.unpack_from(state.closed)[0] < before:
+    while state.closed and _NUMBER.unpack_from(state.closed)[0] < before:
         state.closed = state.closed[_HOUR.size :]
-    while state.asides and _ASIDE.unpack_from(state.asides)[0] < before:
-        state.asides = state.asides[_ASIDE.size :]
+    state.asides = asides.since(state.asides, before)
 
 
 def put(state: HourState, hour: Hour) -> None:
@@ -346,42 +358,21 @@ def _uncount(state: HourState, value: float, kind: Kind) -> None:
 
 def _counted(hour: Hour, value: float, kind: Kind) -> Hour:
     total, other = _parts(value, kind)
-    return hour._replace(
-        used=hour.used + 1,
-        total=hour.total + total,
-        other=hour.other + other,
-        low=min(hour.low, value),
-        high=max(hour.high, value),
+    number, used, seen, sines, cosines, low, high, worst = hour
+    return Hour(
+        number, used + 1, seen, sines + total, cosines + other, value if value < low else low, value if value > high else high, worst
     )
 
 
 def _closed(state: HourState, hour: int) -> tuple[int, Hour] | None:
     """(position in bytes, the hour)."""
-    for position in range(len(state.closed) - _HOUR.size, -1, -_HOUR.size):
-        fields = _HOUR.unpack_from(state.closed, position)
-        if fields[0] == hour:
-            return position, Hour(*fields)
-    return None
+    position = asides.place(state.closed, _NUMBER.pack(hour), _HOUR.size)
+    return None if position < 0 else (position, Hour(*_HOUR.unpack_from(state.closed, position)))
 
 
 def _whole(state: HourState, hour: Hour) -> Hour:
-    aside = _aside(state, hour.hour)
-    return hour if aside is None else _counted(hour, aside[2], "mean")
-
-
-def _aside(state: HourState, hour: int) -> tuple[int, int, float] | None:
-    """(hour, ms since its start, value) of a closed hour's newest reading, if it is aside."""
-    for position in range(len(state.asides) - _ASIDE.size, -1, -_ASIDE.size):
-        fields: tuple[int, int, float] = _ASIDE.unpack_from(state.asides, position)
-        if fields[0] == hour:
-            return fields
-    return None
-
-
-def _put_aside(state: HourState, hour: int, packed: bytes | None) -> None:
-    """Another one, or none."""
-    kept = [_ASIDE.pack(*fields) if fields[0] != hour else packed or b"" for fields in _ASIDE.iter_unpack(state.asides)]
-    state.asides = b"".join(kept)
+    aside = asides.find(state.asides, hour.hour)
+    return hour if aside is None else _counted(hour, aside.value, "mean")
 
 
 def _inserted(state: HourState, hour: int, newest: int) -> tuple[int, Hour] | None:
@@ -389,7 +380,7 @@ def _inserted(state: HourState, hour: int, newest: int) -> tuple[int, Hour] | No
     if hour < newest - LATE_HOURS:
         return None
     position = 0
-    while position < len(state.closed) and _HOUR.unpack_from(state.closed, position)[0] < hour:
+    while position < len(state.closed) and _NUMBER.unpack_from(state.closed, position)[0] < hour:
         position += _HOUR.size
     empty = Hour(hour, 0, 0, 0.0, 0.0, inf, -inf, 1)
     state.closed = state.closed[:position] + _HOUR.pack(*empty) + state.closed[position:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from math import nan
 
 from devices.hours import NEVER, HourState
@@ -13,6 +14,7 @@ RING_HOURS = 48
 _MEAN = struct.Struct("<d")
 _NOTHING = _MEAN.pack(nan)
 _RING = struct.Struct(f"<{RING_HOURS}d")
+_EMPTY = (nan,) * RING_HOURS
 
 
 def keep_mean(state: HourState, hour: int, mean: float | None) -> None:
@@ -28,15 +30,18 @@ def keep_mean(state: HourState, hour: int, mean: float | None) -> None:
         state.ring = state.ring[:at] + (_NOTHING if mean is None else _MEAN.pack(mean)) + state.ring[at + _MEAN.size :]
 
 
-def means(state: HourState, upto: int, hours: int = RING_HOURS) -> list[float | None]:
-    """The last `hours` hourly means up to and with hour `upto`, newest last."""
+def means(state: HourState, upto: int, hours: int = RING_HOURS) -> Sequence[float]:
+    """The last `hours` hourly means up to and with hour `upto`, newest last; NaN where there is none."""
     if state.newest == NEVER:
-        return [None] * hours
-    known: list[float | None] = [None if mean != mean else mean for mean in _RING.unpack(state.ring)]
-    behind = upto - state.newest
-    if behind > 0:
-        known += [None] * min(behind, hours)
-    elif behind < 0:
-        known = known[:behind]
-    nothing: list[float | None] = [None] * max(0, hours - len(known))
-    return nothing + known[-hours:]
+        return _EMPTY[-hours:]
+    known = _RING.unpack(state.ring)
+    if upto != state.newest:
+        behind = upto - state.newest
+        known = known + _EMPTY[: min(behind, RING_HOURS)] if behind > 0 else _EMPTY[: min(-behind, RING_HOURS)] + known[:behind]
+    return known[-hours:]
+
+
+def mean_of(state: HourState, hour: int) -> float | None:
+    """The mean of one hour, None if there is none."""
+    (mean,) = means(state, hour, 1)
+    return None if mean != mean else mean

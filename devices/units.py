@@ -80,6 +80,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "bacteria": {"{MPN}/dL": "1", "{MPN}/mL": "100", "{MPN}/L": "1/10"},
     "level": {"dB": "1", "dB[SPL]": "1"},
     "power level": {"dB{mW}": "1"},
+    "rotation": {"/min": "1", "Hz": "60"},
     "voltage": {"V": "1", "mV": "1/1000", "uV": "1e-6"},
     "time": {"s": "1", "ms": "1/1000", "min": "60", "h": "3600", "d": "86400"},
 }
@@ -134,6 +135,7 @@ _SPELLINGS: dict[str, str] = {
     "dB": "db",
     "dB[SPL]": "dBA dB(A) dbA dB[SPL](A)",
     "dB{mW}": "dBm dbm",
+    "/min": "rpm RPM 1/min r/min",
     "V": "v volt volts",
     "mV": "mv",
     "s": "sec seconds",

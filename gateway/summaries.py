@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
+from math import nan
 from typing import NamedTuple, Protocol, TypeAlias
 
 from devices import days, loader, ring
@@ -25,6 +27,8 @@ from devices.reading import Line, Value
 from devices.stations import Device, Station
 
 Notes: TypeAlias = list[tuple[str, str | float]]
+_DAY_OF_HOURS = 24
+"""Hourly means that the indices of an hour look at, at most."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,19 +102,26 @@ class Written(NamedTuple):
 def write(place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of: Callable[[str], str], *, final: bool = False) -> Written:
     """Everything of this hour, which must be closed. The ring of means gets the hour's."""
     start = calendar.start(hour)
+    area = place.area_at(start)
     found = Written([], {})
     measured: set[str] = set()
     for entry, series in parts:
-        items: dict[str, list[tuple[str, Kind, Hour]]] = {}
+        items: dict[str, tuple[list[Value], Notes]] = {}
+        due = hourly.due(entry.interval_ms)
         for parameter, one in series.items():
             closed = hourly.closed_hour(one.hours, hour)
             if closed is None:
                 continue
             measured.add(parameter)
-            ring.keep_mean(one.hours, hour, closed.mean(one.kind) if closed.completeness(entry.interval_ms) >= COMPLETE else None)
-            items.setdefault(medium_of(parameter), []).append((parameter, one.kind, closed))
-        for medium, of in items.items():
-            found.lines.append(_hour_line(f"{medium}_1h", place, entry, start, of, final))
+            mean, part = closed.mean(one.kind), closed.used / due if closed.used < due else 1.0
+            ring.keep_mean(one.hours, hour, mean if part >= COMPLETE else None)
+            medium = medium_of(parameter)
+            if medium not in items:
+                items[medium] = [], []
+            _summary(*items[medium], parameter, closed, mean, part)
+        for medium, (values, notes) in items.items():
+            notes.append(("final", 1.0 if final else 0.0))
+            found.lines.append(Line(f"{medium}_1h", place.id, entry.id, area, start, tuple(values), tuple(notes)))
     day = calendar.day(hour)
     if hour == day.last:
         _write_day(found, place, parts, day, calendar, medium_of, final=final)
@@ -127,7 +138,7 @@ def mark_final(place: Station, parts: Parts, hour: int, calendar: Calendar, medi
     lines: list[Line] = []
     measured: set[str] = set()
     for entry, series in parts:
-        here = {parameter for parameter, one in series.items() if hourly.closed_hour(one.hours, hour) is not None}
+        here = {parameter for parameter, one in series.items() if hourly.has_closed(one.hours, hour)}
         lines.extend(Line(f"{of}_1h", place.id, entry.id, area, start, (), mark) for of in sorted(set(map(medium_of, here))))
         measured |= here
     if measured and (_of_air(parts) or _means_of_water(parts, hour, measured, medium_of)):
@@ -145,15 +156,6 @@ def mark_final(place: Station, parts: Parts, hour: int, calendar: Calendar, medi
 
 
 # ---------------------------------------------------------------- summaries
-
-
-def _hour_line(measurement: str, place: Station, entry: Device, start: int, items: list[tuple[str, Kind, Hour]], final: bool) -> Line:
-    values: list[Value] = []
-    notes: Notes = []
-    for parameter, kind, hour in items:
-        _summary(values, notes, parameter, hour, hour.mean(kind), hour.completeness(entry.interval_ms))
-    notes.append(("final", 1.0 if final else 0.0))
-    return Line(measurement, place.id, entry.id, place.area_at(start), start, tuple(values), tuple(notes))
 
 
 def _write_day(
@@ -175,10 +177,16 @@ def _write_day(
 
 def _summary(values: list[Value], notes: Notes, parameter: str, of: Hour | days.Day, mean: float | None, part: float) -> None:
     """Mean (amount), least, largest, number and completeness of the usable readings, and the worst flag of all."""
+    least, most, count, complete, worst = _fields(parameter)
     values.append(Value(parameter, mean, 9 if mean is None else 1 if part >= COMPLETE else 2))
     if mean is not None:
-        notes += ((f"{parameter}_min", of.low), (f"{parameter}_max", of.high))
-    notes += ((f"{parameter}_count", float(of.used)), (f"{parameter}_complete", part), (f"{parameter}_worst", float(of.worst)))
+        notes += ((least, of.low), (most, of.high))
+    notes += ((count, float(of.used)), (complete, part), (worst, float(of.worst)))
+
+
+@cache
+def _fields(parameter: str) -> tuple[str, ...]:
+    return tuple(f"{parameter}_{what}" for what in ("min", "max", "count", "complete", "worst"))
 
 
 # ---------------------------------------------------------------- indices
@@ -193,7 +201,8 @@ def _write_indices(
     values = found.values
     of_air = _of_air(parts)
     if of_air:
-        rings = {parameter: _together(parts, parameter, hour) for parameter in of_air}
+        hours = ring.RING_HOURS if hour == day.last else _DAY_OF_HOURS
+        rings = {parameter: _together(parts, parameter, hour, hours) for parameter in of_air}
         if measured:
             air = hourly_air(rings, day.date)
             values |= air.values
@@ -201,8 +210,8 @@ def _write_indices(
             _say(air.us_aqi, "us_aqi", values, notes)
         _index_line(found.lines, place, calendar.start(hour), values, notes, final=final)
         if hour == day.last:
-            of_day = {name: ring[-day.hours :] for name, ring in rings.items()}
-            whole = daily_air(of_day, {name: ring[: -day.hours] for name, ring in rings.items()}, day.date)
+            of_day = {name: means[-day.hours :] for name, means in rings.items()}
+            whole = daily_air(of_day, {name: means[: -day.hours] for name, means in rings.items()}, day.date)
             daily = {name: value for name, value in whole.values.items() if derived[name].of == "day"}
             said: Notes = []
             _say(whole.vn_aqi, "vn_aqi_day", daily, said)
@@ -214,10 +223,16 @@ def _write_indices(
         _index_line(found.lines, place, calendar.start(hour), values, notes, final=final)
 
 
-def _of_air(parts: Parts) -> list[str]:
-    """Parameters of which something is derived."""
+def _of_air(parts: Parts) -> tuple[str, ...]:
+    """Parameters of which something is derived every hour, sorted."""
+    names = tuple(parameter for _, series in parts for parameter in series)
+    return _derived_from(names)
+
+
+@cache
+def _derived_from(parameters: tuple[str, ...]) -> tuple[str, ...]:
     derived = loader.derived_table()
-    return sorted({parameter for _, series in parts for parameter in series if derived.of(parameter, "hour")})
+    return tuple(sorted(parameter for parameter in set(parameters) if derived.of(parameter, "hour")))
 
 
 def _means_of_water(parts: Parts, hour: int, measured: set[str], medium_of: Callable[[str], str]) -> dict[str, float]:
@@ -227,20 +242,20 @@ def _means_of_water(parts: Parts, hour: int, measured: set[str], medium_of: Call
     found: dict[str, list[float]] = {}
     for _, series in parts:
         for parameter, one in series.items():
-            if (mean := ring.means(one.hours, hour, 1)[0]) is not None:
+            if (mean := ring.mean_of(one.hours, hour)) is not None:
                 found.setdefault(parameter, []).append(mean)
     return {parameter: sum(found[parameter]) / len(found[parameter]) for parameter in sorted(found)}
 
 
-def _together(parts: Parts, parameter: str, hour: int) -> list[float | None]:
-    """The last 48 hourly means of a station: of several devices the mean of those that have one."""
-    rings = [ring.means(series[parameter].hours, hour) for _, series in parts if parameter in series]
+def _together(parts: Parts, parameter: str, hour: int, hours: int) -> Sequence[float]:
+    """The last hourly means of a station, NaN where there is none: of several devices the mean of those that have one."""
+    rings = [ring.means(series[parameter].hours, hour, hours) for _, series in parts if parameter in series]
     if len(rings) == 1:
         return rings[0]
-    found: list[float | None] = []
+    found: list[float] = []
     for of_one_hour in zip(*rings, strict=True):
-        known = [mean for mean in of_one_hour if mean is not None]
-        found.append(sum(known) / len(known) if known else None)
+        known = [mean for mean in of_one_hour if mean == mean]
+        found.append(sum(known) / len(known) if known else nan)
     return found
 
 
@@ -249,7 +264,7 @@ def _index_line(lines: list[Line], place: Station, at: int, values: dict[str, fl
         return
     if final is not None:
         notes.append(("final", 1.0 if final else 0.0))
-    readings = [Value(name, float(value), 1) for name, value in values.items()]
+    readings = [Value(name, value, 1) for name, value in values.items()]
     # An index that there is no more must not stand there with the value that it had.
     readings += [Value(name.removesuffix("_why"), None, 9) for name, _ in notes if name.endswith("_why")]
     where = (("latitude", place.lat), ("longitude", place.lon))  # maps need nothing but the history (docs/decisions/0024)

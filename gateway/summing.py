@@ -14,6 +14,7 @@ While a broker's backlog is being taken in hours close by the readings alone, as
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from devices import days
@@ -202,7 +203,7 @@ class Summing:
         """Rules see derived parameters as readings of the hour's end, held for two and a half hours (semantics C5)."""
         core = self._core
         catching_up = station.caught_up, station.late_ms
-        line = Line("index", station.id, station.id, area, at, tuple(Value(name, float(value), 1) for name, value in values.items()))
+        line = Line("index", station.id, station.id, area, at, tuple([Value(name, value, 1) for name, value in values.items()]))
         source = next((core.devices[name].source for name in core.interpreter.registry.devices_at(station.id)), "")
         message = Message(now_ms, source, "", b"")
         silence_s = core.silence.clock_of(source).now(now_ms)
@@ -210,6 +211,7 @@ class Summing:
         station.caught_up, station.late_ms = catching_up
 
 
+@lru_cache(10_000)
 def _hourly_device(station: str) -> Device:
     """Whom derived parameters come from: the station itself, every hour."""
     return Device(id=station, type="", placements=(), topics=(), broker=None, interval_ms=HOUR_MS, delay_ms=0, matchers=())

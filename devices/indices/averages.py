@@ -30,7 +30,17 @@ def usable(hours: Iterable[float | None]) -> list[float | None]:
 
 def mean(hours: Sequence[float | None], of: int) -> float | None:
     """Mean of the last `of` hours (newest last), None where fewer than 75 % of them have a value."""
-    present = [hour for hour in hours[-of:] if hour is not None and -_UNTHINKABLE < hour < _UNTHINKABLE]
+    recent = hours[-of:]
+    if of == 1:
+        newest = recent[0] if recent else None
+        return settled(newest) if newest is not None and -_UNTHINKABLE < newest < _UNTHINKABLE else None
+    try:  # nearly always all hours are there
+        total = fsum(recent)  # type: ignore[arg-type]
+        if len(recent) >= needed(of) and min(recent) > -_UNTHINKABLE and max(recent) < _UNTHINKABLE and total == total:  # type: ignore[type-var,operator]
+            return settled(total / len(recent))
+    except (TypeError, ValueError, OverflowError):  # None, infinities of both signs, too large
+        pass
+    present = [hour for hour in recent if hour is not None and -_UNTHINKABLE < hour < _UNTHINKABLE]
     return settled(fsum(present) / len(present)) if len(present) >= needed(of) else None
 
 

@@ -10,6 +10,7 @@ as AirNow counts them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import mul
 
 from devices.indices.averages import usable
 from devices.indices.rounding import settled, truncated
@@ -17,6 +18,7 @@ from devices.indices.rounding import settled, truncated
 HOURS = 12
 LEAST_WEIGHT = 0.5
 _HALVES = tuple(LEAST_WEIGHT**hour for hour in range(HOURS))
+_ALL_HALVES = sum(_HALVES)
 
 
 def nowcast(hours: Sequence[float | None], *, literal: bool = False) -> float | None:
@@ -32,6 +34,9 @@ def nowcast(hours: Sequence[float | None], *, literal: bool = False) -> float | 
     present = [hour for hour in recent if hour is not None]
     most = max(present)
     weight = max(min(present) / most, LEAST_WEIGHT) if most > 0 else LEAST_WEIGHT
+    if weight == LEAST_WEIGHT and len(present) == HOURS:
+        total = sum(map(mul, _HALVES, present))
+        return settled(total / 2 if literal else total / _ALL_HALVES)
     if weight == LEAST_WEIGHT:
         total = weights = 0.0
         for factor, hour in zip(_HALVES, recent, strict=False):

@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import formats, latency, life, parts, whole
+from tests.bench import formats, hours, latency, life, parts, whole
 from tests.bench.measure import Table
 from tests.bench.plant import Plant
 
-PARTS = ("whole", "parts", "formats", "latency", "memory", "start", "backlog")
+PARTS = ("whole", "parts", "hours", "formats", "latency", "memory", "start", "backlog")
 
 
 def main() -> int:
@@ -36,6 +36,8 @@ def main() -> int:
                 full_speed = whole.measure(plant, table, count=16_000 if quick else 150_000, rounds=rounds)
             if "parts" in wanted or "latency" in wanted:
                 commit_ms = parts.measure(plant, table, count=10_000 if quick else 60_000, rounds=rounds)
+            if "hours" in wanted:
+                hours.measure(plant, table, stations=200 if quick else 1000, rates=(100, 1_000, 2_000))
             if "formats" in wanted:
                 formats.measure(table, count=4_000 if quick else 20_000, rounds=rounds)
             if "latency" in wanted:

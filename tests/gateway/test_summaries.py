@@ -111,3 +111,22 @@ def test_an_hour_of_nothing_gives_nothing() -> None:
     hour = calendar.day(490_000).first
     assert write(PLACE, [(NODE, {"pm25": Series(HourState())})], hour, calendar, medium_of) == ([], {})
     assert write(PLACE, [], calendar.day(hour).last, calendar, medium_of) == ([], {})
+
+
+def test_vn_wqi_uses_metals_and_pesticides_where_they_are_measured() -> None:
+    calendar = Calendar(DA_NANG, 0)
+    hour = calendar.day(490_000).first
+    river = {"ph": 7.0, "bod5": 3.0, "cod": 8.0, "nh4_n": 0.1, "coliform": 1_000.0}
+
+    def index(values: dict[str, float]) -> float:
+        probe = INTERPRETER.registry.devices["wp-0"]
+        series = {name: Series(HourState()) for name in values}
+        for name, value in values.items():
+            put(series[name].hours, _hour(hour, value, used=12))
+        lines = write(INTERPRETER.registry.stations["w-0"], [(probe, series)], hour, calendar, medium_of).lines
+        found: float = said(lines[-1])["vn_wqi"]
+        return found
+
+    assert index(river) == index(river | {"arsenic": 0.005, "aldrin": 0.05}) == 100.0
+    assert index(river | {"arsenic": 0.05}) == 50.0
+    assert index(river | {"arsenic": 0.05, "ddt": 2.0}) == 5.0

@@ -168,3 +168,9 @@ def test_units_are_the_catalogues_where_it_knows_the_parameter() -> None:
     for name, parameter in table.parameters.items():
         if name in catalogue():
             assert parameter.unit == catalogue()[name].unit, name
+
+
+def test_the_catalogue_has_every_parameter_of_the_index_in_its_unit() -> None:
+    assert {name: catalogue()[name].unit for name in water_table().parameters} == {
+        name: row.unit for name, row in water_table().parameters.items()
+    }
