@@ -86,7 +86,7 @@ class Groups:
         elif event == "off":
             state = EPISODE[was, event][0]
         else:
-            state, reason = EPISODE[was, event]
+            state, reason = EPISODE[was, "doubted" if event == "silent" and change.reason == "data-doubted" else event]
         if group.started is None:
             group.started = change.started_ms
         if severity >= 0:

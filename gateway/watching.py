@@ -286,6 +286,8 @@ class Watching:
         self, station: StationState, rule: Rule, state: RuleState, changes: Sequence[Change], received_ms: int, out: Outcomes,
         sight: StationSight,
     ) -> None:  # fmt: skip
+        if any(change.state == "unknown" for change in changes):
+            changes = [transitions.doubted(change) if sight.doubts(rule.parameters, change.event_ms) else change for change in changes]
         (self.groups if rule.group else self.telling).tell(station, rule, state, changes, received_ms, out, sight)
 
     def silence_ms(self, station: StationState, rule: Rule) -> int:

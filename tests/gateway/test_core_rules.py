@@ -206,6 +206,39 @@ def test_a_group_is_unknown_when_nothing_is_known_of_any_member() -> None:
     assert said(run(core, Tick(NOW + 30 * MIN))) == [("all", "unknown", "data-stopped")]
 
 
+# ---------------------------------------------------------------- silence and doubt
+
+
+def test_E1_when_readings_come_that_cannot_be_believed_that_is_the_reason() -> None:
+    core = town(rule("pm25 > 100", immediate=True), rule("pm25 > 100", name="any", immediate=True, quality="any"), air=1)
+    run(core, air(0, NOW, pm25=150))
+    out = run(core, *(air(0, NOW + n * MIN, pm25=9999) for n in range(1, 6)))
+    assert said(out) == [("st-0", "unknown", "data-doubted")]
+    (intent,) = [intent for intent in out.intents if intent.transition.rule == "r"]
+    assert intent.transition.reason == "data-doubted"
+    assert said(run(core, air(0, NOW + 6 * MIN, pm25=150))) == [("st-0", "firing", "data-returned")]
+
+
+def test_E1_doubted_readings_that_stop_too_are_no_data() -> None:
+    core = town(rule("pm25 > 100", immediate=True, silence={"after": "30m"}), air=1)
+    run(core, air(0, NOW, pm25=150), air(0, NOW + MIN, pm25=9999))
+    assert said(run(core, Tick(NOW + 31 * MIN))) == [("st-0", "unknown", "data-stopped")]
+
+
+def test_E1_one_of_two_parameters_that_is_doubted_is_the_reason() -> None:
+    core = town(rule("pm25 > 100 and no2 > 20", immediate=True), air=1)
+    run(core, air(0, NOW, pm25=150, no2=30))
+    out = run(core, *(air(0, NOW + n * MIN, pm25=9999, no2=30) for n in range(1, 7)))
+    assert said(out) == [("st-0", "unknown", "data-doubted")]
+
+
+def test_E1_a_group_whose_members_are_doubted_says_so() -> None:
+    core = town(rule("pm25 > 100", group="all", immediate=True))
+    run(core, air(0, NOW, pm25=150), air(1, NOW + 1, pm25=150))
+    out = run(core, *(air(n % 2, NOW + n * MIN // 2, pm25=9999) for n in range(1, 12)))
+    assert said(out) == [("all", "unknown", "data-doubted")]
+
+
 # ---------------------------------------------------------------- time
 
 
