@@ -22,7 +22,7 @@ from rules.columns import Numbers, numbers
 from rules.transitions import RuleState
 from rules.windows import WindowState
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class SilenceClock(msgspec.Struct, array_like=True):
@@ -257,3 +257,5 @@ class Globals(msgspec.Struct):
     """When the process started last."""
     told: dict[str, list[int]] = {}
     """Rule → when receivers were told of new alerts, for rules with `rate`."""
+    flaps: dict[str, FlapState] = {}
+    """`<rule>/<group key>` → how often the group's episode began or ended lately."""

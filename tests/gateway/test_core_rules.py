@@ -333,6 +333,48 @@ def test_a_rule_that_calms_down_resolved_is_told_so() -> None:
     assert [(intent.transition.state, intent.transition.reason) for intent in out.intents] == [("resolved", "calmed")]
 
 
+def test_a_group_that_flaps_is_said_once_and_told_again_when_it_has_calmed() -> None:
+    core = town(rule("pm25 > 100", immediate=True, group="all", flapping={"flips": 4, "within": "20m"}), air=1)
+    out = run(core, *flips(0, NOW, 10))
+    kinds = [(intent.transition.state, intent.transition.reason) for intent in out.intents if not intent.quiet]
+    assert kinds == [("firing", "condition"), ("resolved", "cleared")] * 2 + [("resolved", "flapping")]
+    assert len([item for item in only(out) if item.reason in ("condition", "cleared")]) == 10
+    quiet = [air(0, NOW + (10 + k) * MIN, pm25=150) for k in range(10)]
+    out = run(core, *quiet, Tick(NOW + 20 * MIN))
+    (intent,) = out.intents
+    assert (intent.transition.state, intent.transition.reason, intent.transition.members) == ("firing", "calmed", ("st-0",))
+    out = run(core, air(0, NOW + 21 * MIN, pm25=10))
+    assert [(intent.transition.state, intent.quiet) for intent in out.intents] == [("resolved", False)]
+
+
+def test_a_rule_across_stations_that_flaps_is_said_once_too() -> None:
+    core = town(rule("count_of(stations, pm25 > 100) >= 1", group="all", confirm=1, flapping={"flips": 4, "within": "20m"}), air=1)
+    out = run(core, *flips(0, NOW, 10))
+    loud = [intent.transition.reason for intent in out.intents if not intent.quiet]
+    assert loud == ["condition", "cleared"] * 2 + ["flapping"]
+    out = run(core, *(air(0, NOW + (10 + k) * MIN, pm25=10) for k in range(12)))
+    assert [(intent.transition.state, intent.transition.reason) for intent in out.intents] == [("resolved", "calmed")]
+
+
+def test_a_member_that_comes_and_goes_while_another_stays_is_no_flapping_of_the_group() -> None:
+    core = town(rule("pm25 > 100", immediate=True, group="all", flapping={"flips": 4, "within": "20m"}))
+    steps = [item for k in range(10) for item in (air(0, NOW + k * MIN, pm25=150), air(1, NOW + k * MIN + 1, pm25=150 if k % 2 else 10))]
+    assert "flapping" not in {item.reason for item in only(run(core, *steps))}
+
+
+def test_A1_a_group_that_flaps_does_so_after_a_restart_and_forgets_it_with_its_rule() -> None:
+    wanted = rule("pm25 > 100", immediate=True, group="all", flapping={"flips": 4, "within": "20m"})
+    core, again = town(wanted), Core()
+    run(core, *flips(1, NOW, 9))
+    units = ((name, core.encode_unit(name) or b"") for name in core.units())
+    again.restore(core.encode_globals(), units, config(plain(water=0, rules=[wanted])).text)
+    later = [air(1, NOW + (9 + k) * MIN, pm25=150) for k in range(15)]
+    assert run(again, *later).intents == run(core, *later).intents != []
+    run(core, *flips(1, NOW + 60 * MIN, 9))
+    run(core, config(plain(water=0, rules=[{**wanted, "flapping": False}]), NOW + 80 * MIN))
+    assert core.state.flaps == {}
+
+
 def test_more_alerts_than_the_rate_allows_wait_for_room() -> None:
     core = town(rule("pm25 > 100", immediate=True, rate={"at_most": 1, "per": "10m"}, silence={"after": "1h"}))
     out = run(core, *(air(n, NOW + n, pm25=150) for n in range(3)))
