@@ -519,6 +519,7 @@ RULES = [
     rule("median(pm25, 10m) > 100 or p95(pm25, 10m) > 200", name="sketch"),
     rule("pm25 > 100", name="late", confirm=2, rate={"at_most": 1, "per": "5m"}),
     rule("age(pm25) > 3m", name="old"),
+    rule("pm25 > 100 and (hour >= 10 or time < 09:05)", name="clock", immediate=True),
     rule("any_of(stations, pm25 > 240)", name="abroad", group="all", confirm=1),
     rule("pm25 > 5000", name="any", quality="any", immediate=True),
 ]
