@@ -91,7 +91,7 @@ class Core:
         self.timers = Timers(self, self.watching)
         self.rulebook = Rulebook(self, self.watching)
         self._timers: list[tuple[int, str, str]] = []
-        """(due, "d", "s", "b", "h" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
+        """(due, "d", "s", "b", "g", "h" or "m", id): a heap with stale entries, which are worked out again when they come up. Derived."""
         self._dirty = False
 
     def prepare(self, digest: str, interpreter: Interpreter) -> None:
@@ -225,6 +225,8 @@ class Core:
                 self.silence.device_due(name, due, now_ms, out)
             elif kind == "b":
                 self.outages.broker_due(name, due, now_ms, out)
+            elif kind == "g":
+                self.timers.group_due(name, due, now_ms, out)
             elif kind == "m":
                 self.timers.minute_due(due, now_ms, out)
             elif kind == "h":

@@ -60,7 +60,7 @@ def explained(core: Core, rule_id: str, station_id: str, now_ms: int) -> Documen
         "levels": levels,
         "parameters": [_parameter(core, station, name, sight, at_ms) for name in sorted(rule.parameters)],
     }
-    found["why"] = list(_why(rule, entry, found))
+    found["why"] = list(_why(rule, entry, found, {name for name in rule.parameters if sight.doubts((name,), at_ms)}))
     return found
 
 
@@ -125,7 +125,7 @@ def _parameter(core: Core, station: StationState, name: str, sight: StationSight
 # ---------------------------------------------------------------- why
 
 
-def _why(rule: Rule, entry: Station, found: Document) -> Iterator[str]:
+def _why(rule: Rule, entry: Station, found: Document, doubted: set[str]) -> Iterator[str]:
     """Sentences: what stands between this rule and an alert, or what keeps it firing."""
     if not found["watches"]:
         where = rule.where.model_dump(exclude_none=True)
@@ -135,9 +135,11 @@ def _why(rule: Rule, entry: Station, found: Document) -> Iterator[str]:
         yield "the station is still catching up: its timers go by its readings, not by the clock"
     for level in found["levels"]:
         yield f"{level['severity']}: {_of_level(level, found)}"
+    if found["state"] == "unknown":
+        yield "the episode is open: last known firing, and it ends only when something is known again"
     for parameter in found["parameters"]:
         if parameter["value"] is None:
-            yield f"{parameter['parameter']} is unknown: {_unknown(parameter)}"
+            yield f"{parameter['parameter']} is unknown: {_unknown(parameter, parameter['parameter'] in doubted)}"
     if found["mode"] == "shadow":
         yield "mode: shadow, so what it does is recorded and nobody is told"
 
@@ -196,12 +198,14 @@ def shown(tree: Document) -> str:
     return f"{text} {tree['unit']}".strip()
 
 
-def _unknown(parameter: Document) -> str:
+def _unknown(parameter: Document, doubted: bool) -> str:
     if parameter["newest"] is None:
         return "no reading ever came"
     if parameter["usable"] is None:
         return f"no usable reading ever came; the newest, of {parameter['newest']}, has flag {parameter['flag']}"
     if parameter["usable"] != parameter["newest"]:
         newest = f"the newest reading, of {parameter['newest']}, has flag {parameter['flag']}"
+        if doubted:
+            newest = f"readings come, but none can be believed: {newest}"
         return f"{newest}; the last usable one, of {parameter['usable']}, ran out at {parameter['held_until']}"
     return f"the last reading, of {parameter['usable']}, ran out at {parameter['held_until']}"

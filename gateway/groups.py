@@ -14,8 +14,8 @@ import msgspec
 from gateway.inputs import Command
 from gateway.outcomes import Outcomes, Transition
 from gateway.plans import group_key
-from gateway.state import GroupState, StationState
-from gateway.telling import Telling, group_transition, remember_end
+from gateway.state import FlapState, GroupState, StationState
+from gateway.telling import Telling, calm_at, flaps, flip, forget_flaps, group_transition, remember_end
 from rules.evaluate import Sight
 from rules.model import SEVERITIES, Rule
 from rules.transitions import EPISODE, Change, RuleState
@@ -39,6 +39,7 @@ class Groups:
         if changes:
             self._core.mark_dirty()
         group = self._core.state.groups.get(f"{rule.id}/{key}")
+        latest: Transition | None = None
         for change in changes:
             if group is None:
                 group = self._core.state.groups[f"{rule.id}/{key}"] = GroupState()
@@ -49,15 +50,21 @@ class Groups:
             self._member(rule, key, group, station.id, change, last, received_ms, out)
             if not rule.parameters and len(out.transitions) > said:
                 self._list(rule, out, said, sight)
+            latest = out.transitions[-1] if len(out.transitions) > said else None
         if group is None:
             return
         live = self._telling.live(station, received_ms)
-        if group.started is not None and not group.announced and live and self._telling.room(rule, group.severity, received_ms):
+        flap = self._core.state.flaps.get(f"{rule.id}/{key}")
+        if latest is not None and flap is not None and flap.since is None and len(flap.times) >= flips_of(rule):
+            self._say_flapping(rule, key, group, flap, latest, received_ms, out)
+        elif (
+            group.started is not None and not group.announced and live and not flaps(flap)
+            and self._telling.room(rule, group.severity, received_ms)
+        ):  # fmt: skip
             self._core.mark_dirty()
             group.announced, group.told_severity = True, group.severity
             change = Change("unknown" if group.unknown else "firing", "caught-up", sight.at_ms, group.started, group.severity)
-            latest = out.transitions[-1] if changes and out.transitions and out.transitions[-1].state == "firing" else None
-            if latest is None or latest.rule != rule.id:
+            if latest is None or latest.state != "firing":
                 last = self._telling.transition(station, rule, change, received_ms, sight)
                 latest = group_transition(rule, key, group.members, change, received_ms, last)
                 self._core.record(latest, out)
@@ -86,13 +93,16 @@ class Groups:
         elif event == "off":
             state = EPISODE[was, event][0]
         else:
-            state, reason = EPISODE[was, event]
+            state, reason = EPISODE[was, "doubted" if event == "silent" and change.reason == "data-doubted" else event]
         if group.started is None:
             group.started = change.started_ms
         if severity >= 0:
             group.severity = severity
         group.unknown = unknown
-        over = event == "off" and not group.announced
+        if event in ("on", "off") and rule.flapping is not None:
+            self._flipped(rule, key, Change(state, reason, change.event_ms, group.started, group.severity), received_ms)
+        flapping = flaps(self._core.state.flaps.get(f"{rule.id}/{key}"))
+        over = event == "off" and not group.announced and not flapping
         said = group_transition(
             rule,
             key,
@@ -105,9 +115,51 @@ class Groups:
         self._core.record(said, out)
         if group.announced:
             group.told_severity = max(group.told_severity, group.severity)
-            self._telling.intend(rule, said, received_ms, out, quiet=reason in ("members", "data-returned"), peak=group.told_severity)
+            quiet = reason in ("members", "data-returned") or flapping
+            self._telling.intend(rule, said, received_ms, out, quiet=quiet, peak=group.told_severity)
         if event == "off":
             group.started, group.severity, group.unknown, group.announced, group.told_severity = None, -1, False, False, -1
+
+    # ------------------------------------------------------------------ flapping
+
+    def _flipped(self, rule: Rule, key: str, change: Change, received_ms: int) -> None:
+        flap = self._core.state.flaps.get(f"{rule.id}/{key}")
+        if flap is None:
+            forget_flaps(self._core.state.flaps, received_ms)
+            flap = self._core.state.flaps[f"{rule.id}/{key}"] = FlapState()
+        flip(flap, rule, change, received_ms)
+        if flap.since is not None:
+            self._core.schedule(calm_at(flap, rule), "g", f"{rule.id}/{key}")
+
+    def _say_flapping(
+        self, rule: Rule, key: str, group: GroupState, flap: FlapState, last: Transition, received_ms: int, out: Outcomes
+    ) -> None:
+        """Once: it flaps. What follows is recorded, and told when it has calmed."""
+        flap.since = received_ms
+        self._say(rule, key, group, flap, "flapping", last.event_ms, received_ms, last, out)
+        self._core.schedule(calm_at(flap, rule), "g", f"{rule.id}/{key}")
+
+    def calm(self, rule: Rule, key: str, flap: FlapState, at_ms: int, received_ms: int, out: Outcomes) -> None:
+        """It has not flipped for long enough: tell how it stands."""
+        flap.since = None
+        del flap.times[:-1]
+        group = self._core.state.groups.get(f"{rule.id}/{key}")
+        self._say(rule, key, group, flap, "calmed", at_ms, received_ms, None, out)
+
+    def _say(
+        self, rule: Rule, key: str, group: GroupState | None, flap: FlapState, reason: str, at_ms: int, received_ms: int,
+        last: Transition | None, out: Outcomes,
+    ) -> None:  # fmt: skip
+        self._core.mark_dirty()
+        change = Change("resolved", reason, at_ms, flap.started_ms, flap.severity)
+        members: tuple[str, ...] = ()
+        if group is not None and group.started is not None:
+            change = Change("unknown" if group.unknown else "firing", reason, at_ms, group.started, group.severity)
+            members = tuple(group.members)
+            group.announced, group.told_severity = True, max(group.told_severity, group.severity)
+        said = group_transition(rule, key, members, change, received_ms, last)
+        self._core.record(said, out)
+        self._telling.intend(rule, said, received_ms, out)
 
     @staticmethod
     def _list(rule: Rule, out: Outcomes, said: int, sight: Sight) -> None:
@@ -142,7 +194,8 @@ class Groups:
     def waits(self, station: StationState, rule: Rule) -> bool:
         """Whether the group's episode is open and nobody was told of it yet."""
         group = self._core.state.groups.get(f"{rule.id}/{self._key(rule, station)}")
-        return group is not None and group.started is not None and not group.announced
+        flap = self._core.state.flaps.get(f"{rule.id}/{self._key(rule, station)}")
+        return group is not None and group.started is not None and not group.announced and not flaps(flap)
 
     def _unknown(self, rule: Rule, name: str, station: str, change: Change) -> bool:
         if name == station:
@@ -174,6 +227,11 @@ class Groups:
         for group in self._core.state.groups.values():
             if group.started is not None:
                 counts[SEVERITIES[group.severity]] += 1
+
+
+def flips_of(rule: Rule) -> int:
+    """So many flips make it flap."""
+    return rule.flapping.flips if rule.flapping is not None else 1 << 62
 
 
 def _event(was: str, severity: int, before: int, unknown: bool) -> str | None:

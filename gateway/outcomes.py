@@ -43,7 +43,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """`firing`, `unknown` or `resolved`."""
     reason: str
-    """`condition`, `cleared`, `data-stopped`, `data-returned`, `spoke`, `rule-changed`, `decommissioned`, `clock-mended`, …"""
+    """`condition`, `cleared`, `data-stopped`, `data-doubted`, `data-returned`, `spoke`, `rule-changed`, `decommissioned`, …"""
     station: str
     device: str
     area: str

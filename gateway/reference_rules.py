@@ -29,6 +29,11 @@ _UNKNOWN_MORE = """
 Unknown is neither true nor false: it never starts an alarm and never ends one. It pauses a `for` timer, and resets it after
 `silence.after`.
 
+**The trap of `or`.** At a station that does not measure ozone, `pm25 > 100 or o3 > 180` is true or unknown, and never false. An alert that
+begins there ends when `when` is false: never. Write one rule for each parameter, or give the level a `clear` over what every station of
+the rule measures (`clear: "pm25 < 80"`). `envgw rules check` gives a hint where it sees this; `envgw rules explain` shows at a
+station which part is unknown, and why.
+
 Across stations the same holds, station by station:
 
 - `any_of` is their `or`, `all_of` their `and`.

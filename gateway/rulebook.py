@@ -74,6 +74,8 @@ class Rulebook:
             for rule_id in [rule_id for rule_id in station.flaps if rule_id not in here]:
                 del station.flaps[rule_id]
             self._forget(station, plans)
+        for name in [name for name in self._core.state.flaps if not _flaps_in_groups(compiled.get(name.partition("/")[0]))]:
+            del self._core.state.flaps[name]
         for name, window, data in windows:
             if name in self._core.stations:
                 self._hydrate(self._core.stations[name], window, data)
@@ -167,6 +169,8 @@ class Rulebook:
                 transitions.shift(rule_state, delta_ms)
             for flap in station.flaps.values():
                 flap.times = [at_ms + delta_ms for at_ms in flap.times]
+        for flap in self._core.state.flaps.values():
+            flap.times = [at_ms + delta_ms for at_ms in flap.times]
         for name, times in self._core.state.told.items():
             self._core.state.told[name] = [at_ms + delta_ms for at_ms in times]
 
@@ -181,3 +185,7 @@ class Rulebook:
                     counts[SEVERITIES[state.severity]] += 1
         self._watching.groups.firing(counts)
         return counts
+
+
+def _flaps_in_groups(rule: Rule | None) -> bool:
+    return rule is not None and bool(rule.group) and rule.flapping is not None

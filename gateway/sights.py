@@ -6,10 +6,11 @@ readings whatever their flags, for rules with `quality: any`. All read the core'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from devices.reading import Flag
 from devices.stations import Station, area_fits
 from gateway.state import ParameterState, StationState
 from rules import late
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.core import Core
 
 _DAY_MS = 86_400_000
+_DOUBTED = (Flag.SUSPECT, Flag.FAIL)
 _RENAMED = {"elevation": "elevation_m", "kind": "site"}
 
 
@@ -109,6 +111,17 @@ class StationSight:
         state = self.parameters.get(parameter)
         return None if state is None or state.held is None else max(0, self.at_ms - state.held.last_ms)
 
+    def doubts(self, parameters: Iterable[str], at_ms: int) -> bool:
+        """Whether a newer reading than the held one of any of them came by `at_ms`, or shortly before, with flag 3 or 4."""
+        for name in parameters:
+            state = self.parameters.get(name)
+            held, shown = (None, None) if state is None else (state.held, state.other)
+            if held is None or shown is None or shown.flag not in _DOUBTED:
+                continue
+            if held.last_ms < shown.time_ms and at_ms < shown.time_ms + held.interval_ms * HOLD_INTERVALS:
+                return True
+        return False
+
     def window(self, key: WindowKey, statistic: Statistic, complete: float) -> float | None:
         window = self.windows.get(self._window_name(key))
         if window is None or self.value(key.parameter) is None:
@@ -178,6 +191,9 @@ class AnySight(StationSight):
     """The newest readings, whatever their flags (`quality: any`)."""
 
     __slots__ = ()
+
+    def doubts(self, parameters: Iterable[str], at_ms: int) -> bool:
+        return False
 
     def value(self, parameter: str) -> float | None:
         state, end = self.parameters.get(parameter), self.expiry_ms(parameter)

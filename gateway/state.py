@@ -260,3 +260,5 @@ class Globals(msgspec.Struct):
     """When the process started last."""
     told: dict[str, list[int]] = {}
     """Rule → when receivers were told of new alerts, for rules with `rate`."""
+    flaps: dict[str, FlapState] = {}
+    """`<rule>/<group key>` → how often the group's episode began or ended lately."""

@@ -57,7 +57,7 @@ class Telling:
             self._core.mark_dirty()
         for change in changes:
             over = change.state == "resolved" and not state.announced
-            late = over and not _flaps(flap) and self.room(rule, change.severity, received_ms)
+            late = over and not flaps(flap) and self.room(rule, change.severity, received_ms)
             transition = self.transition(station, rule, change, received_ms, sight, late=late)
             self._core.record(transition, out)
             if change.state == "resolved" and rule.lateness_ms:
@@ -66,14 +66,14 @@ class Telling:
                 flap = self._flipped(station, rule, change, received_ms)
             if state.announced:
                 state.told_severity = max(state.told_severity, change.severity)
-                quiet = change.reason == "data-returned" or _flaps(flap)
+                quiet = change.reason == "data-returned" or flaps(flap)
                 self.intend(rule, transition, received_ms, out, quiet=quiet, peak=state.told_severity)
             if change.state == "resolved":
                 state.announced, state.told_severity = False, -1
         if flap is not None and flap.since is None and rule.flapping is not None and len(flap.times) >= rule.flapping.flips:
             self._say_flapping(station, rule, state, flap, received_ms, out, sight)
         elif (
-            state.started is not None and not state.announced and live and not _flaps(flap) and self.room(rule, state.severity, received_ms)
+            state.started is not None and not state.announced and live and not flaps(flap) and self.room(rule, state.severity, received_ms)
         ):
             self._announce(station, rule, state, changes, received_ms, out, sight)
 
@@ -200,10 +200,7 @@ class Telling:
     def _flipped(self, station: StationState, rule: Rule, change: Change, received_ms: int) -> FlapState:
         flap = station.flaps.get(rule.id)
         if flap is None:
-            for name in [
-                name for name, other in station.flaps.items() if other.since is None and other.times[-1] < received_ms - 86_400_000
-            ]:
-                del station.flaps[name]
+            forget_flaps(station.flaps, received_ms)
             flap = station.flaps[rule.id] = FlapState()
         flip(flap, rule, change, received_ms)
         return flap
@@ -255,12 +252,19 @@ def flip(flap: FlapState, rule: Rule, change: Change, received_ms: int) -> None:
     flap.started_ms, flap.severity = change.started_ms, change.severity
 
 
+def forget_flaps(known: dict[str, FlapState], now_ms: int) -> None:
+    """Those that do not flap, and have not flipped for a day."""
+    for name in [name for name, flap in known.items() if flap.since is None and flap.times[-1] < now_ms - 86_400_000]:
+        del known[name]
+
+
 def calm_at(flap: FlapState, rule: Rule) -> int:
     """When a flapping rule will have calmed, if it does not flip again: after half the time in which flips are counted."""
     return flap.times[-1] + (rule.flapping.within // 2 if rule.flapping is not None else 0)
 
 
-def _flaps(flap: FlapState | None) -> bool:
+def flaps(flap: FlapState | None) -> bool:
+    """Whether it flaps now."""
     return flap is not None and flap.since is not None
 
 

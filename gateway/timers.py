@@ -107,6 +107,13 @@ class Timers:
         sight.at_ms = max(found[1], state.at_ms)
         return None if known(rule, state, sight) else found  # `age(pm25) > 1h` knows more the longer it is quiet
 
+    def group_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
+        """A group's episode that flaps may have calmed."""
+        rule_id, _, key = name.partition("/")
+        rule, flap = self._watching.rules.get(rule_id), self._core.state.flaps.get(name)
+        if rule is not None and flap is not None and flap.since is not None and calm_at(flap, rule) <= due_ms:
+            self._watching.groups.calm(rule, key, flap, due_ms, now_ms, out)
+
     def minute_due(self, due_ms: int, now_ms: int, out: Outcomes) -> None:
         """A whole minute: conditions that time alone can change now. Nothing is remembered unless something happens.
 
@@ -203,4 +210,8 @@ class Timers:
             station = self._core.stations[name]
             if station.rules or station.flaps:
                 self.schedule_station(station, now_ms)
+        for name, flap in sorted(self._core.state.flaps.items()):
+            rule = self._watching.rules.get(name.partition("/")[0])
+            if rule is not None and flap.since is not None:
+                self._core.schedule(calm_at(flap, rule), "g", name)
         self.schedule_minute(now_ms, now_ms)

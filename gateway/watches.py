@@ -78,8 +78,8 @@ class Watch:
     """One parameter at one station with the rules on it."""
 
     __slots__ = (
-        "any_windows", "calm_high", "calm_low", "foreign", "high", "keep_ms", "low", "plan", "state", "strange", "taken", "wild_ms",
-        "windows",
+        "any_windows", "calm_high", "calm_low", "foreign", "high", "keep_ms", "kept", "looked_at", "low", "plan", "state", "strange",
+        "taken", "until_ms", "wild_ms", "windows",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, state: ParameterState, windows: list[WindowState], any_windows: list[WindowState]) -> None:
@@ -90,17 +90,29 @@ class Watch:
         self.keep_ms = plan.keep_ms
         self.low, self.high = plan.low, plan.high
         self.foreign, self.strange = plan.foreign, bool(plan.any_quality)
-        looked_at = [kept for kept in self.windows if kept.bands]
-        lazy = bool(plan.keep_ms) and all(kept.between and not kept.rounded for kept in looked_at)
-        self.calm_low = max((kept.low for kept in looked_at), default=-math.inf) if lazy else math.inf
-        self.calm_high = min((kept.high for kept in looked_at), default=math.inf) if lazy else -math.inf
-        """A reading between these, from `wild_ms` on, needs no look at the windows."""
-        self.wild_ms = _UNKNOWN if looked_at else -_UNKNOWN
+        self.kept = bool(plan.plain or plan.loud or windows)
+        """Its readings mean something here."""
+        self.looked_at = [kept for kept in self.windows if kept.bands]
+        lazy = all(kept.between and not kept.rounded for kept in self.looked_at)
+        self.calm_low = max((self.low, *(kept.low for kept in self.looked_at))) if lazy else math.inf
+        self.calm_high = min((self.high, *(kept.high for kept in self.looked_at))) if lazy else -math.inf
+        """A reading between these, from `wild_ms` on, leaves every rule at rest."""
+        self.wild_ms = -_UNKNOWN if not self.looked_at else _UNKNOWN
+        self.until_ms = -_UNKNOWN
+        """So long none of the recent readings is to be forgotten, unless there is no room."""
         self.taken = len(state.recent)
         """So far into the recent readings the windows have taken them."""
 
-    def keep(self, at_ms: int, value: float, replaced: float | None) -> None:
-        """The newest reading, or another value of it: among the recent ones, and for the windows."""
+    def take(self, at_ms: int, value: float, replaced: float | None) -> bool:
+        """The newest reading, or another value of it instead of `replaced`. Whether it may stir a rule at rest."""
+        self._keep(at_ms, value, replaced)
+        stirred = not self.low <= value <= self.high
+        if self.looked_at and (at_ms < self.wild_ms or not self.calm_low <= value <= self.calm_high):
+            return self._look(at_ms, value) or stirred
+        return stirred
+
+    def _keep(self, at_ms: int, value: float, replaced: float | None) -> None:
+        """Among the recent readings, and for the windows."""
         recent = self.state.recent
         self.fold()
         if replaced is not None or not self.keep_ms:
@@ -119,6 +131,7 @@ class Watch:
         else:
             late.remember(recent, at_ms, value, self.keep_ms)
             self.taken = len(recent) - 2
+        self.until_ms = int(recent[0]) + 2 * self.keep_ms if self.keep_ms else -_UNKNOWN
 
     def insert(self, at_ms: int, value: float) -> None:
         """A reading older than the newest: to its place, and instead of one of the same instant. Out of reach it is forgotten."""
@@ -147,20 +160,18 @@ class Watch:
                 kept.window.extend(recent, self.taken)
             self.taken = len(recent)
 
-    def stirs(self, at_ms: int, value: float) -> bool:
+    def _look(self, at_ms: int, value: float) -> bool:
         """Whether some window's statistic has left its band with the reading just kept."""
         self.fold()
         stirred, wild_ms = False, -_UNKNOWN
-        for kept in self.windows:
-            if kept.bands:
-                stirred = not kept.rests(at_ms, value) or stirred
-                wild_ms = max(wild_ms, kept.wild_ms)
+        for kept in self.looked_at:
+            stirred = not kept.rests(at_ms, value) or stirred
+            wild_ms = max(wild_ms, kept.wild_ms)
         self.wild_ms = wild_ms
         return stirred
 
     def doubt(self) -> None:
         """Something but the newest end of the windows changed: what they hold must be looked at again."""
-        for kept in self.windows:
-            kept.wild_ms = _UNKNOWN
-            if kept.bands:
-                self.wild_ms = _UNKNOWN
+        self.until_ms = -_UNKNOWN
+        for kept in self.looked_at:
+            self.wild_ms = kept.wild_ms = _UNKNOWN

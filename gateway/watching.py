@@ -104,8 +104,8 @@ class Watching:
                 if watch.strange and number is not None and event_ms is not None:
                     strangers = strangers or []
                     strangers.append((value, state.shown))
-                if held is None or number is None or flag > _NOT_EVALUATED or (previous is not None and held.last_ms < previous.last_ms):
-                    if held is not None and number is not None and flag <= _NOT_EVALUATED:
+                if event_ms is None or number is None or flag > _NOT_EVALUATED or (previous is not None and event_ms < previous.last_ms):
+                    if event_ms is not None and number is not None and flag <= _NOT_EVALUATED:
                         belated = belated or []
                         belated.append((watch, number))
                     shown = state.shown
@@ -113,15 +113,14 @@ class Watching:
                         state.other = Shown(time_ms, number, flag, device)
                     continue
                 revised = previous is not None and previous.last_ms == event_ms and previous.device == device
-                stirred = not watch.low <= number <= watch.high
-                last_ms, recent = held.last_ms, state.recent
-                if watch.keep_ms and not revised and recent and len(recent) < _FULL and recent[0] >= last_ms - 2 * watch.keep_ms:
-                    recent.append(last_ms)  # `late.remember` at its plainest
+                recent = state.recent
+                calm = watch.wild_ms <= event_ms <= watch.until_ms and watch.calm_low <= number <= watch.calm_high
+                if calm and not revised and len(recent) < _FULL:  # nearly always, and all that `Watch.take` does then
+                    recent.append(event_ms)
                     recent.append(number)
-                elif watch.keep_ms or watch.windows:
-                    watch.keep(last_ms, number, state.value if revised else None)
-                if watch.windows and (last_ms < watch.wild_ms or not watch.calm_low <= number <= watch.calm_high):
-                    stirred = watch.stirs(last_ms, number) or stirred
+                    stirred = False
+                else:
+                    stirred = watch.kept and watch.take(event_ms, number, state.value if revised else None)
                 if time_ms != event_ms or state.other is not None:
                     shown = state.shown
                     if shown is not None and time_ms < shown.time_ms:
@@ -286,6 +285,8 @@ class Watching:
         self, station: StationState, rule: Rule, state: RuleState, changes: Sequence[Change], received_ms: int, out: Outcomes,
         sight: StationSight,
     ) -> None:  # fmt: skip
+        if any(change.state == "unknown" for change in changes):
+            changes = [transitions.doubted(change) if sight.doubts(rule.parameters, change.event_ms) else change for change in changes]
         (self.groups if rule.group else self.telling).tell(station, rule, state, changes, received_ms, out, sight)
 
     def silence_ms(self, station: StationState, rule: Rule) -> int:

@@ -52,13 +52,17 @@ EPISODE: dict[tuple[str, str], tuple[str, str]] = {
     ("firing", "worse"): ("firing", "escalated"),
     ("firing", "better"): ("firing", "de-escalated"),
     ("firing", "silent"): ("unknown", "data-stopped"),
+    ("firing", "doubted"): ("unknown", "data-doubted"),
     ("firing", "off"): ("resolved", "cleared"),
     ("unknown", "worse"): ("firing", "escalated"),
     ("unknown", "better"): ("firing", "de-escalated"),
     ("unknown", "known"): ("firing", "data-returned"),
     ("unknown", "off"): ("resolved", "cleared"),
 }
-"""The episode. `on`: the first level is; `worse`, `better`: the worst level that is on changed; `off`: none is."""
+"""The episode. `on`: the first level is; `worse`, `better`: the worst level that is on changed; `off`: none is.
+
+`silent`: nothing usable came for `silence.after`; `doubted`: nor did it, but readings with flag 3 or 4 do.
+"""
 
 
 class LevelState(msgspec.Struct, array_like=True, gc=False):
@@ -186,6 +190,11 @@ def silent(rule: Rule, state: RuleState, at_ms: int) -> list[Change]:
     change = _change(state, "firing", "silent", at_ms)
     state.unknown, state.doubt_ms = True, None
     return [change]
+
+
+def doubted(change: Change) -> Change:
+    """The same change, when it turns out that readings come: none of them can be believed."""
+    return change._replace(reason=EPISODE["firing", "doubted"][1]) if change.reason == EPISODE["firing", "silent"][1] else change
 
 
 def next_due(state: RuleState, silence_ms: int) -> int | None:

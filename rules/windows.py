@@ -94,8 +94,8 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
 
     # ------------------------------------------------------------------ taking in
 
-    def append(self, at_ms: int, value: float) -> bool:
-        """A reading that is not older than any before. Whether readings left the window at its old end (or may have)."""
+    def append(self, at_ms: int, value: float) -> None:
+        """A reading that is not older than any before."""
         if at_ms > self.edge_ms:
             self.edge_ms = at_ms + -at_ms % self.width_ms
             times = self.times
@@ -106,31 +106,24 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                 self._begin(len(times) - 1, at_ms, value)
             if len(times) >= BUCKETS:
                 self._trim(at_ms)
-                return True
-            if at_ms < self.leaves_ms:
-                self.count += 1
-                self.total += value
-                return False
-            head, oldest = self.head, at_ms - self.length_ms
-            count, total = self.count + 1, self.total + value
-            while times[head] <= oldest:
-                count -= self.counts[head]
-                total -= self.totals[head]
-                head += 1
-            self.head, self.count, self.total, self.leaves_ms = head, count, total, times[head] + self.length_ms
-            return True
-        if self.parts:
+                return
+        elif self.parts:
             self._join(len(self.times) - 1, at_ms, value)
         else:
             self.counts[-1] += 1
             self.totals[-1] += value
             self.times[-1] = at_ms
-        if at_ms >= self.leaves_ms:
-            self._sum_anew()
-            return True
         self.count += 1
         self.total += value
-        return False
+        if at_ms < self.leaves_ms:
+            return
+        times, head, oldest = self.times, self.head, at_ms - self.length_ms
+        count, total = self.count, self.total
+        while times[head] <= oldest:
+            count -= self.counts[head]
+            total -= self.totals[head]
+            head += 1
+        self.head, self.count, self.total, self.leaves_ms = head, count, total, times[head] + self.length_ms
 
     def extend(self, pairs: Numbers, start: int) -> None:
         """Time, value, time, value … from `start` on, as `append` would take them one by one: the outcome is the same, bit for bit."""
@@ -160,25 +153,19 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                     self._trim(at_ms)
                     head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
                     continue
-                count += 1
-                total += value
-                if at_ms >= leaves_ms:
-                    oldest = at_ms - length_ms
-                    while times[head] <= oldest:
-                        count -= counts[head]
-                        total -= totals[head]
-                        head += 1
-                    leaves_ms = times[head] + length_ms
-                continue
-            counts[-1] += 1
-            totals[-1] += value
-            times[-1] = at_ms
-            if at_ms < leaves_ms:
-                count += 1
-                total += value
             else:
-                self._sum_anew()
-                head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+                counts[-1] += 1
+                totals[-1] += value
+                times[-1] = at_ms
+            count += 1
+            total += value
+            if at_ms >= leaves_ms:
+                oldest = at_ms - length_ms
+                while times[head] <= oldest:
+                    count -= counts[head]
+                    total -= totals[head]
+                    head += 1
+                leaves_ms = times[head] + length_ms
         self.edge_ms, self.head, self.count, self.total, self.leaves_ms = edge_ms, head, count, total, leaves_ms
 
     def insert(self, at_ms: int, value: float) -> None:

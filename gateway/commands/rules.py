@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from devices.interpret import Interpreter
 from gateway import coreconfig
 from gateway.api.events import iso
 from gateway.commands.client import Api, NotRunning
+from gateway.commands.rules_hints import hints
 from gateway.conditions import vocabulary
-from gateway.config import LoadedConfig
+from gateway.config import ConfigError, LoadedConfig
 from gateway.core import Core
 from gateway.coreconfig import CoreConfig
 from gateway.errors import EnvgwError
@@ -50,8 +53,16 @@ def shipped() -> list[Row]:
 # ---------------------------------------------------------------- check
 
 
-def check(loaded: LoadedConfig | None, paths: Sequence[Path]) -> tuple[int, list[Problem]]:
-    """How many rules there are and everything that is wrong in them. Without files: those of the configuration."""
+class Checked(NamedTuple):
+    """How many rules there are, everything that is wrong in them, and if nothing is, what is hardly meant so."""
+
+    rules: int
+    problems: list[Problem]
+    hints: list[Problem]
+
+
+def check(loaded: LoadedConfig | None, paths: Sequence[Path]) -> Checked:
+    """These files. Without: those of the configuration."""
     problems: list[Problem] = []
     files: Sequence[Document] = documents(paths, problems) if paths else loaded.rules if loaded else ()
     stations: list[Any] = []
@@ -59,7 +70,16 @@ def check(loaded: LoadedConfig | None, paths: Sequence[Path]) -> tuple[int, list
         if isinstance(document.data, dict) and isinstance(document.data.get("stations"), list):
             stations += document.data["stations"]
     models = coreconfig.read_rules(files, stations if loaded else None, problems)
-    return len(models), sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
+    ordered = sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
+    return Checked(len(models), ordered, [] if problems else hints(models, files, _interpreter(loaded)))
+
+
+def _interpreter(loaded: LoadedConfig | None) -> Interpreter | None:
+    """Which stations there are, and what their devices may say; None where the configuration says nothing of it, or is wrong."""
+    try:
+        return None if loaded is None else coreconfig.build(dataclasses.replace(loaded, rules=())).interpreter
+    except ConfigError:
+        return None
 
 
 # ---------------------------------------------------------------- explain

@@ -36,19 +36,22 @@ def rules_list(
 
 @rules_app.command("check")
 def rules_check(files: _Files = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check rules: all errors at once, `file:line:column: what is wrong, and what to write`; exit 1 if there is one."""
+    """Check rules: all errors at once, `file:line:column: what is wrong, and what to write`; exit 1 if there is one; and hints."""
     from gateway.commands.rules import check
     from gateway.config import DEFAULT
 
     loaded = load(config) if config is not None or DEFAULT.exists() or not files else None
-    count, found = check(loaded, files or ())
+    count, found, hints = check(loaded, files or ())
     if as_json:
-        print_json({"ok": not found, "rules": count, "problems": [problem._asdict() for problem in found]})
+        wrong = [problem._asdict() for problem in found]
+        print_json({"ok": not found, "rules": count, "problems": wrong, "hints": [hint._asdict() for hint in hints]})
     elif found:
         for problem in found:
             place = f":{problem.line}:{problem.column}" if problem.line else ""
             print(f"{problem.file}{place}: {problem.message}", file=sys.stderr)
     else:
+        for hint in hints:
+            print(f"{hint.file}:{hint.line}: hint: {hint.message}", file=sys.stderr)
         print(f"all right: {count} rules")
     raise typer.Exit(1 if found else 0)
 

@@ -55,8 +55,11 @@ _RESOLVED = {
 _WORDS = {
     "vi": {
         "stopped": "MẤT DỮ LIỆU",
+        "doubted": "SỐ LIỆU KHÔNG ĐÁNG TIN",
         "over": "ĐÃ HẾT",
         "unknown": "Dữ liệu đã ngừng; trạng thái biết được cuối cùng: đang cảnh báo. Chưa thể coi là an toàn.",
+        "none believed": "Số liệu vẫn đến nhưng không thể tin được số nào; trạng thái biết được cuối cùng: đang cảnh báo. "
+        "Chưa thể coi là an toàn.",
         "resolved": "Cảnh báo đã kết thúc",
         "last": "Giá trị cuối cùng",
         "limit": "ngưỡng",
@@ -73,8 +76,10 @@ _WORDS = {
     },
     "en": {
         "stopped": "DATA STOPPED",
+        "doubted": "DATA DOUBTED",
         "over": "RESOLVED",
         "unknown": "Data stopped, last known firing. This is not an all-clear.",
+        "none believed": "Readings come, but none can be believed; last known firing. This is not an all-clear.",
         "resolved": "The alert is over",
         "last": "Last value",
         "limit": "limit",
@@ -131,7 +136,8 @@ def number(value: float, language: str) -> str:
 def _title(transition: Transition, describer: Describer, language: str) -> str:
     words = _WORDS[language]
     severity = _SEVERITY[language].get(transition.severity, clean(transition.severity).upper())
-    mark = {"unknown": f"{severity}, {words['stopped']}", "resolved": words["over"]}.get(transition.state, severity)
+    stopped = words["doubted" if transition.reason == "data-doubted" else "stopped"]
+    mark = {"unknown": f"{severity}, {stopped}", "resolved": words["over"]}.get(transition.state, severity)
     drill = f"[{DRILL}] " if transition.mode == "exercise" else ""
     return f"{drill}[{mark}] {name_of(transition, language)}{_place(transition, describer, language)}"
 
@@ -149,7 +155,7 @@ def _body(transition: Transition, describer: Describer, language: str) -> list[s
     if transition.mode == "exercise":
         lines.append(f"{DRILL}: {words['drill']}")
     if transition.state == "unknown":
-        lines.append(words["unknown"])
+        lines.append(words["none believed" if transition.reason == "data-doubted" else "unknown"])
     elif transition.state == "resolved":
         why = _RESOLVED[language].get(transition.reason, clean(transition.reason))
         lines.append(f"{words['resolved']}: {why}.")

@@ -73,7 +73,7 @@ class ExpectedModel(_Part):
     area: str | None = None
     state: Literal["firing", "unknown", "resolved"]
     severity: Literal["info", "warning", "critical"] | None = None
-    reason: str | None = Field(None, description="condition, escalated, de-escalated, cleared, data-stopped, data-returned …")
+    reason: str | None = Field(None, description="condition, escalated, de-escalated, cleared, data-stopped, data-doubted, data-returned …")
     parameter: str | None = None
     value: float | None = Field(None, description="The value that the transition gives, within 0.1 %.")
     late: bool | None = Field(None, description="Whether it was over before the gateway learnt of it.")

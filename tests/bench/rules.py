@@ -12,19 +12,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.core import Core, config_digest, config_text
-from gateway.inputs import Config, Input, Link, Start, Tick
+from gateway.inputs import Config, Input, Link, Message, Start, Tick
 from tests.bench import stream
 from tests.bench.measure import Table, middle
 from tests.tools import town
 
 _HOURS = 3_600_000
+_FEW = 100
+_FULL = 190
+"""Readings a minute apart that fill a window of three hours."""
 
 
 def measure(table: Table, batches: Sequence[list[Input]]) -> None:
     """Adds one row for each budget."""
-    none, plain, windows, many = alternate(batches, [[], stream.rules(20), windowed(20), own(1000)])
+    none, plain, windows, many = alternate(batches, [started(rules) for rules in ([], stream.rules(20), windowed(20), own(1000))])
     table.add("20 rules × 1,000 stations, on top of the core", f"{plain - none:.1f} µs CPU a message", "≤ 4", plain - none <= 4)
     table.add("… of which 5 look at means of 1 to 3 h", f"{windows - none:.1f} µs CPU a message", "≤ 4", windows - none <= 4)
+    count = sum(len(batch) for batch in batches)
+    slow_none, slow_windows = alternate(minutes(count), [started(rules, _FEW) for rules in ([], windowed(20))], skip=_FULL * _FEW)
+    table.add("… and so they do, readings a minute apart", f"{slow_windows - slow_none:.1f} µs CPU a message")
     table.add("1,000 rules, one of each station's own", f"{many - none:.1f} µs CPU a message", "≤ 4", many - none <= 4)
     began = time.process_time()
     core = started(windowed(1000))
@@ -39,6 +45,7 @@ def measure(table: Table, batches: Sequence[list[Input]]) -> None:
     )
     ms = idle_tick(core, 100_000)
     table.add("a tick with nothing due, 100,000 timers", f"{ms:.4f} ms", "≤ 1 ms", ms <= 1)
+    table.add("a minute with 20 rules on clock and limits × 1,000 stations", f"{a_minute(started(on_the_clock(20))):.4f} ms")
 
 
 def windowed(count: int) -> list[dict[str, Any]]:
@@ -49,6 +56,15 @@ def windowed(count: int) -> list[dict[str, Any]]:
             for key in {"when", "clear"} & level.keys():
                 parameter, rest = level[key].split(" ", 1)
                 level[key] = f"avg({parameter}, {1 + number % 3}h) {rest}"
+    return rules
+
+
+def on_the_clock(count: int) -> list[dict[str, Any]]:
+    """Rules of which half ask for the hour, half for a limit in place of a number."""
+    rules = stream.rules(count)
+    for number, rule in enumerate(rules):
+        text = "pm25 > 200 and hour >= 6" if number % 2 else "pm25 > 4 * limit('QCVN 05:2023', pm25, '24h')"
+        rule["levels"] = {"warning": {"when": text, "for": "10m"}}
     return rules
 
 
@@ -69,9 +85,31 @@ def started(rules: list[dict[str, Any]], stations: int = stream.DEVICES) -> Core
     return core
 
 
-def alternate(batches: Sequence[list[Input]], rules: Sequence[list[dict[str, Any]]]) -> list[float]:
-    """Median µs a message of each set of rules, after every device has spoken twice."""
-    cores = [started(one) for one in rules]
+def minutes(count: int) -> list[list[Input]]:
+    """Messages of few stations, a minute apart: as many of each as fill windows, and `count` after those."""
+    total = _FULL * _FEW + count
+    now = int(time.time() * 1000)
+    first = now - 60_000 * (total // _FEW)
+    taken: list[Input] = []
+    for number, (topic, payload) in enumerate(stream.messages(total, _FEW, last_ms=now, every_ms=60_000)):
+        received_ms = first + 60_000 * (number // _FEW + 1)
+        taken.append(Message(received_ms, town.BROKER, topic, payload, 1, False, False, number % 65_535 + 1))
+    return [taken[at : at + 500] for at in range(0, total, 500)]
+
+
+def a_minute(core: Core) -> float:
+    """ms of a tick at a whole minute within an hour, when nothing happens."""
+    times = []
+    for number in range(30):
+        tick = Tick(core.state.last_received_ms + 60_000 * (number + 1))
+        began = time.perf_counter()
+        core.step([tick])
+        times.append((time.perf_counter() - began) * 1e3)
+    return middle(times)
+
+
+def alternate(batches: Sequence[list[Input]], cores: Sequence[Core], *, skip: int = 2 * stream.DEVICES) -> list[float]:
+    """Median µs a message of each core, after the first `skip` messages (by default every device has spoken twice)."""
     found: list[list[float]] = [[] for _ in cores]
     gc.collect()
     gc.freeze()
@@ -80,7 +118,7 @@ def alternate(batches: Sequence[list[Input]], rules: Sequence[list[dict[str, Any
         for core, times in zip(cores, found, strict=True):
             began = time.process_time()
             core.step(batch)
-            if taken >= 2 * stream.DEVICES:
+            if taken >= skip:
                 times.append((time.process_time() - began) / len(batch) * 1e6)
         taken += len(batch)
     gc.unfreeze()

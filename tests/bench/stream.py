@@ -31,8 +31,10 @@ _WINDOW = 4000
 _SLICE_S = 0.001
 
 
-def messages(count: int, devices: int = DEVICES, *, last_ms: int | None = None, seed: int = 1) -> Iterator[tuple[str, bytes]]:
-    """(topic, payload), every device's times 10 ms apart and the last one at `last_ms`: all within the window for late readings."""
+def messages(
+    count: int, devices: int = DEVICES, *, last_ms: int | None = None, seed: int = 1, every_ms: int = 10
+) -> Iterator[tuple[str, bytes]]:
+    """(topic, payload), every device's times so far apart (10 ms: all within the window for late readings), the last one at `last_ms`."""
     rng = random.Random(seed)
     last_ms = int(time.time() * 1000) if last_ms is None else last_ms
     rounds = -(-count // devices)
@@ -40,7 +42,7 @@ def messages(count: int, devices: int = DEVICES, *, last_ms: int | None = None, 
         device = f"an-{number % devices + 1:04}"
         body = {
             "device": device,
-            "time": last_ms - 10 * (rounds - 1 - number // devices),
+            "time": last_ms - every_ms * (rounds - 1 - number // devices),
             "pm25": round(rng.uniform(5, 60), 1),
             "pm10": round(rng.uniform(10, 90), 1),
             "no2": round(rng.uniform(5, 60), 1),

@@ -206,6 +206,39 @@ def test_a_group_is_unknown_when_nothing_is_known_of_any_member() -> None:
     assert said(run(core, Tick(NOW + 30 * MIN))) == [("all", "unknown", "data-stopped")]
 
 
+# ---------------------------------------------------------------- silence and doubt
+
+
+def test_E1_when_readings_come_that_cannot_be_believed_that_is_the_reason() -> None:
+    core = town(rule("pm25 > 100", immediate=True), rule("pm25 > 100", name="any", immediate=True, quality="any"), air=1)
+    run(core, air(0, NOW, pm25=150))
+    out = run(core, *(air(0, NOW + n * MIN, pm25=9999) for n in range(1, 6)))
+    assert said(out) == [("st-0", "unknown", "data-doubted")]
+    (intent,) = [intent for intent in out.intents if intent.transition.rule == "r"]
+    assert intent.transition.reason == "data-doubted"
+    assert said(run(core, air(0, NOW + 6 * MIN, pm25=150))) == [("st-0", "firing", "data-returned")]
+
+
+def test_E1_doubted_readings_that_stop_too_are_no_data() -> None:
+    core = town(rule("pm25 > 100", immediate=True, silence={"after": "30m"}), air=1)
+    run(core, air(0, NOW, pm25=150), air(0, NOW + MIN, pm25=9999))
+    assert said(run(core, Tick(NOW + 31 * MIN))) == [("st-0", "unknown", "data-stopped")]
+
+
+def test_E1_one_of_two_parameters_that_is_doubted_is_the_reason() -> None:
+    core = town(rule("pm25 > 100 and no2 > 20", immediate=True), air=1)
+    run(core, air(0, NOW, pm25=150, no2=30))
+    out = run(core, *(air(0, NOW + n * MIN, pm25=9999, no2=30) for n in range(1, 7)))
+    assert said(out) == [("st-0", "unknown", "data-doubted")]
+
+
+def test_E1_a_group_whose_members_are_doubted_says_so() -> None:
+    core = town(rule("pm25 > 100", group="all", immediate=True))
+    run(core, air(0, NOW, pm25=150), air(1, NOW + 1, pm25=150))
+    out = run(core, *(air(n % 2, NOW + n * MIN // 2, pm25=9999) for n in range(1, 12)))
+    assert said(out) == [("all", "unknown", "data-doubted")]
+
+
 # ---------------------------------------------------------------- time
 
 
@@ -298,6 +331,48 @@ def test_a_rule_that_calms_down_resolved_is_told_so() -> None:
     run(core, *flips(0, NOW, 10))
     out = run(core, *(air(0, NOW + (10 + k) * MIN, pm25=10) for k in range(12)))
     assert [(intent.transition.state, intent.transition.reason) for intent in out.intents] == [("resolved", "calmed")]
+
+
+def test_a_group_that_flaps_is_said_once_and_told_again_when_it_has_calmed() -> None:
+    core = town(rule("pm25 > 100", immediate=True, group="all", flapping={"flips": 4, "within": "20m"}), air=1)
+    out = run(core, *flips(0, NOW, 10))
+    kinds = [(intent.transition.state, intent.transition.reason) for intent in out.intents if not intent.quiet]
+    assert kinds == [("firing", "condition"), ("resolved", "cleared")] * 2 + [("resolved", "flapping")]
+    assert len([item for item in only(out) if item.reason in ("condition", "cleared")]) == 10
+    quiet = [air(0, NOW + (10 + k) * MIN, pm25=150) for k in range(10)]
+    out = run(core, *quiet, Tick(NOW + 20 * MIN))
+    (intent,) = out.intents
+    assert (intent.transition.state, intent.transition.reason, intent.transition.members) == ("firing", "calmed", ("st-0",))
+    out = run(core, air(0, NOW + 21 * MIN, pm25=10))
+    assert [(intent.transition.state, intent.quiet) for intent in out.intents] == [("resolved", False)]
+
+
+def test_a_rule_across_stations_that_flaps_is_said_once_too() -> None:
+    core = town(rule("count_of(stations, pm25 > 100) >= 1", group="all", confirm=1, flapping={"flips": 4, "within": "20m"}), air=1)
+    out = run(core, *flips(0, NOW, 10))
+    loud = [intent.transition.reason for intent in out.intents if not intent.quiet]
+    assert loud == ["condition", "cleared"] * 2 + ["flapping"]
+    out = run(core, *(air(0, NOW + (10 + k) * MIN, pm25=10) for k in range(12)))
+    assert [(intent.transition.state, intent.transition.reason) for intent in out.intents] == [("resolved", "calmed")]
+
+
+def test_a_member_that_comes_and_goes_while_another_stays_is_no_flapping_of_the_group() -> None:
+    core = town(rule("pm25 > 100", immediate=True, group="all", flapping={"flips": 4, "within": "20m"}))
+    steps = [item for k in range(10) for item in (air(0, NOW + k * MIN, pm25=150), air(1, NOW + k * MIN + 1, pm25=150 if k % 2 else 10))]
+    assert "flapping" not in {item.reason for item in only(run(core, *steps))}
+
+
+def test_A1_a_group_that_flaps_does_so_after_a_restart_and_forgets_it_with_its_rule() -> None:
+    wanted = rule("pm25 > 100", immediate=True, group="all", flapping={"flips": 4, "within": "20m"})
+    core, again = town(wanted), Core()
+    run(core, *flips(1, NOW, 9))
+    units = ((name, core.encode_unit(name) or b"") for name in core.units())
+    again.restore(core.encode_globals(), units, config(plain(water=0, rules=[wanted])).text)
+    later = [air(1, NOW + (9 + k) * MIN, pm25=150) for k in range(15)]
+    assert run(again, *later).intents == run(core, *later).intents != []
+    run(core, *flips(1, NOW + 60 * MIN, 9))
+    run(core, config(plain(water=0, rules=[{**wanted, "flapping": False}]), NOW + 80 * MIN))
+    assert core.state.flaps == {}
 
 
 def test_more_alerts_than_the_rate_allows_wait_for_room() -> None:
@@ -444,6 +519,7 @@ RULES = [
     rule("median(pm25, 10m) > 100 or p95(pm25, 10m) > 200", name="sketch"),
     rule("pm25 > 100", name="late", confirm=2, rate={"at_most": 1, "per": "5m"}),
     rule("age(pm25) > 3m", name="old"),
+    rule("pm25 > 100 and (hour >= 10 or time < 09:05)", name="clock", immediate=True),
     rule("any_of(stations, pm25 > 240)", name="abroad", group="all", confirm=1),
     rule("pm25 > 5000", name="any", quality="any", immediate=True),
 ]

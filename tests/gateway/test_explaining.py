@@ -49,6 +49,15 @@ def test_a_part_that_is_unknown_is_named_with_its_reason() -> None:
     assert [text for text in old["why"] if "ran out at" in text]
 
 
+def test_readings_that_cannot_be_believed_are_told_from_none() -> None:
+    core = town(150.0, 150.0, pm10=60.0, rule={**RULE, "levels": {"warning": {"when": "pm25 > 100", "immediate": True}}})
+    core.step([air(0, NOW + minute * MIN, pm25=9999) for minute in range(3, 9)])
+    why = look(core, 8)["why"]
+    assert "the episode is open: last known firing, and it ends only when something is known again" in why
+    assert [text for text in why if text.startswith("pm25 is unknown: readings come, but none can be believed: the newest reading, of ")]
+    assert not [text for text in look(core, 60)["why"] if "believed" in text]
+
+
 def test_a_timer_says_when_it_is_due_and_a_firing_rule_what_ends_it() -> None:
     core = town(150.0, 150.0, pm10=60.0)
     found = look(core, 2)

@@ -129,6 +129,8 @@ def test_E1_E3_silence_never_resolves_and_the_return_is_told_as_such() -> None:
         station.reading(minute, 120)
     (change,) = transitions.silent(SMOKE, station.state, 25 * MIN)
     assert short([change]) == [("unknown", "data-stopped", 25, 1)]
+    assert transitions.doubted(change) == change._replace(reason="data-doubted")
+    assert transitions.doubted(change._replace(reason="condition")).reason == "condition"
     assert transitions.silent(SMOKE, station.state, 30 * MIN) == []
     assert short(station.reading(60, 120)) == [("firing", "data-returned", 60, 1)]
     assert short(station.reading(65, 10)) == [("resolved", "cleared", 65, 1)]

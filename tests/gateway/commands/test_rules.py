@@ -41,7 +41,7 @@ def written(path: Path, text: str) -> Path:
 
 
 def test_everything_that_is_wrong_is_told_at_once_with_line_and_column(tmp_path: Path) -> None:
-    _, problems = check(None, [written(tmp_path / "bad.yaml", BAD), tmp_path / "absent.yaml"])
+    problems = check(None, [written(tmp_path / "bad.yaml", BAD), tmp_path / "absent.yaml"]).problems
     assert [(Path(item.file).name, item.line, item.column) for item in problems] == [
         ("absent.yaml", 0, 0), ("bad.yaml", 6, 24), ("bad.yaml", 7, 7), ("bad.yaml", 7, 18), ("bad.yaml", 8, 6), ("bad.yaml", 11, 50),
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_line_and_column(tmp_path:
 
 
 def test_good_rules_are_counted_and_the_library_is_followed(tmp_path: Path) -> None:
-    assert check(None, [written(tmp_path / "good.yaml", GOOD)]) == (2, [])
+    assert check(None, [written(tmp_path / "good.yaml", GOOD)]) == (2, [], [])
 
 
 def test_a_diff_without_a_ledger_compares_with_the_configuration(tmp_path: Path) -> None:

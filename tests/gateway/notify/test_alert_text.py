@@ -34,6 +34,15 @@ def test_data_stopped_in_english_is_no_all_clear() -> None:
     ]
 
 
+def test_readings_that_cannot_be_believed_are_no_all_clear_either() -> None:
+    text = render(transition("unknown", reason="data-doubted"), DESCRIBER, "en")
+    assert text.title == "[CRITICAL, DATA DOUBTED] Very high fine dust – Hai Chau station"
+    assert text.body.startswith("Readings come, but none can be believed; last known firing. This is not an all-clear.\nLast value")
+    text = render(transition("unknown", reason="data-doubted"), DESCRIBER, "vi")
+    assert text.title.startswith("[KHẨN CẤP, SỐ LIỆU KHÔNG ĐÁNG TIN]")
+    assert "không thể tin được" in text.body
+
+
 def test_resolved_says_why_and_gives_no_advice() -> None:
     text = render(transition("resolved"), DESCRIBER, "en")
     assert text.title == "[RESOLVED] Very high fine dust – Hai Chau station"
