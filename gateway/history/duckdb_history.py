@@ -64,7 +64,7 @@ class DuckDBHistory:
         return await self._in_writer(lambda: self._opened().compact(most_rows))
 
     async def expire(self, now_ms: int) -> int:
-        """See `Compacting`. A UTC day at a time: a reading is kept up to a day longer than `retention` says."""
+        """See `Compacting`. A UTC day after the other: a reading is kept up to a day longer than `retention` says."""
         retention = self._settings.retention
         return 0 if retention is None else await self._in_writer(lambda: self._opened().expire(now_ms - retention))
 

@@ -156,7 +156,7 @@ class DuckStore:
         return deleted
 
     def expire(self, before_ms: int) -> int:
-        """Delete a day of raw readings that are older, if there is one: see `duckdb_tidy`. Returns how many."""
+        """Delete a bounded number of raw readings of days that ended before: see `duckdb_tidy`. Returns how many."""
         try:
             return duckdb_tidy.expire(self.connection, duckdb_tidy.day_of(before_ms))
         except BaseException:

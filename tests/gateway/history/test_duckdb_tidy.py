@@ -64,7 +64,7 @@ def test_what_came_as_it_came_is_laid_down_by_series_and_time(store: DuckStore) 
     while copied := seal(store.connection, seal_rows=1000, step_rows=300):
         steps.append(copied)
         assert answer(store) == before, "while rows are in both places, each counts once"
-    assert steps == [300, 300, 300, 300], "bounded steps"
+    assert steps == [300, 300, 300, 300, 900, 300], "bounded steps; the last ones delete what was copied"
     assert (rows(store, "reading"), rows(store, "reading_sorted")) == (0, 1200)
     found = store.connection.execute("SELECT series, time_ms FROM reading_sorted ORDER BY rowid").fetchall()
     assert found == sorted(found)
@@ -93,7 +93,9 @@ def test_of_a_large_import_a_run_is_a_part(store: DuckStore) -> None:
     store.append(minutes(200), 1)
     store.compact()
     assert seal(store.connection, seal_rows=1000, step_rows=100_000) == 1000
-    assert (rows(store, "reading"), rows(store, "reading_sorted")) == (3000, 1000)
+    assert seal(store.connection, seal_rows=1000, step_rows=100) == 300, "nor is it deleted at once"
+    assert (rows(store, "reading"), rows(store, "reading_sorted"), rows(store, "reading_all")) == (3700, 1000, 4700)
+    assert len(answer(store)) == 4000
 
 
 def test_a_later_revision_of_a_sorted_value_replaces_it(store: DuckStore) -> None:
@@ -129,7 +131,7 @@ def test_a_step_that_was_cut_off_is_done_again(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(duckdb_tidy, "_sort", real)
     again = _open(tmp_path)
     assert rows(again, "reading_sorted") == 480
-    assert [seal(again.connection, seal_rows=1000) for _ in range(4)] == [480, 240, 0, 0]
+    assert [seal(again.connection, seal_rows=1000) for _ in range(4)] == [480, 240, 1200, 0]
     assert answer(again) == before
     assert again.append(minutes(1, start=100), 2) == []
     again.close()
@@ -172,6 +174,17 @@ def test_readings_expire_a_day_at_a_time_and_what_was_made_of_them_stays(store: 
     left = [row for row in answer(store) if row.medium == "air"]
     assert [row.time_ms for row in left] == [T0 + day * DAY_MS + hour * HOUR_MS for day in (2, 3, 4) for hour in range(24)]
     assert [answer(store, "1h"), answer(store, "raw", ["vn_aqi"]), rows(store, "note_all")] == kept
+
+
+def test_a_large_day_expires_step_by_step(store: DuckStore) -> None:
+    store.append([*minutes(60), *minutes(60, start=1440)], 1)
+    steps = []
+    while deleted := duckdb_tidy.expire(store.connection, T0 + DAY_MS, most_rows=500):
+        steps.append(deleted)
+        assert len(answer(store)) == 2400 - sum(steps)
+    assert max(steps) <= 500 + 60
+    assert sum(steps) == 1200
+    assert min(row.time_ms for row in answer(store)) == T0 + DAY_MS
 
 
 # ---------------------------------------------------------------------- any order of writing and tidying
