@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from devices.reading import Line
 from gateway.errors import DeliveryError, EnvgwError, Retryable
-from gateway.history import duckdb_query
 from gateway.history.base import RefusedLine, Resolution, StoredNotes, StoredReading
-from gateway.history.duckdb_query import Assembly, Question
+from gateway.history.duckdb_query import Points, Question, Readings
 from gateway.settings import HistorySection
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class DuckDBHistory:
         return await self._in_writer(lambda: self._opened().compact(most_rows))
 
     async def expire(self, now_ms: int) -> int:
-        """See `Compacting`. A UTC day at a time: a reading is kept up to a day longer than `retention` says."""
+        """See `Compacting`. A UTC day after the other: a reading is kept up to a day longer than `retention` says."""
         retention = self._settings.retention
         return 0 if retention is None else await self._in_writer(lambda: self._opened().expire(now_ms - retention))
 
@@ -73,41 +72,43 @@ class DuckDBHistory:
         self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
     ) -> AsyncIterator[StoredReading]:
         """See the protocol."""
-        async with aclosing(
-            self._answer(lambda cursor: duckdb_query.readings(cursor, station, parameters, since_ms, until_ms, resolution))
-        ) as answer:
+        async with aclosing(self._answer(Readings(station, parameters, since_ms, until_ms, resolution))) as answer:
             async for reading in answer:
                 yield reading
 
     async def notes(self, *, medium: str, station: str | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredNotes]:
         """See the protocol."""
-        async with aclosing(self._answer(lambda _: duckdb_query.notes(medium, station, since_ms, until_ms))) as answer:
+        async with aclosing(self._answer(Points(medium, station, since_ms, until_ms))) as answer:
             async for point in answer:
                 yield point
 
-    async def _answer(self, ask: Callable[[duckdb.DuckDBPyConnection], Question[T]]) -> AsyncGenerator[T, None]:
-        """Run a statement in a reader's thread, and put its rows together as they are fetched."""
+    async def _answer(self, question: Question[T]) -> AsyncGenerator[T, None]:
+        """Run its statements in a reader's thread, in one snapshot, and put rows together as they are fetched."""
         cursor = await self._in_writer(lambda: self._opened().connection.cursor())
         import duckdb  # loaded by the writer's thread
 
         self._cursors.add(cursor)
-
-        def begin() -> Assembly[T]:
-            question = ask(cursor)
-            cursor.execute(question.sql, question.asked)
-            return question.assembly
-
         job: Future[Any] | None = None
+
+        def begin() -> None:
+            cursor.begin()
+            question.begin(cursor)
+
         try:
-            job = beginning = self._readers.submit(begin)
-            assembly = await asyncio.wrap_future(beginning)
-            while True:
-                job = fetching = self._readers.submit(cursor.fetchmany, _FETCH)
-                rows = await asyncio.wrap_future(fetching)
-                for one in assembly.feed(rows) if rows else assembly.rest():
-                    yield one
-                if not rows:
-                    return
+            job = self._readers.submit(begin)
+            await asyncio.wrap_future(job)
+            while (statement := question.next()) is not None:
+                job = self._readers.submit(cursor.execute, *statement)
+                await asyncio.wrap_future(job)
+                while True:
+                    job = fetching = self._readers.submit(cursor.fetchmany, _FETCH)
+                    rows = await asyncio.wrap_future(fetching)
+                    if not rows:
+                        break
+                    for one in question.feed(rows):
+                        yield one
+            for one in question.rest():
+                yield one
         except duckdb.Error as error:
             raise Retryable(f"the history {self._path} cannot be read: {error}") from error
         except RuntimeError as error:  # the executor was shut down

@@ -1,9 +1,13 @@
-"""Questions to the embedded history in SQL, and how its rows become the rows of an answer."""
+"""Questions to the embedded history in SQL, and how its rows become the rows of an answer.
+
+An answer is ordered by station, device and parameter, so it is asked for some series at a time: as many as give a sort that fits in
+memory. The first rows are there at once, and the whole is read within one snapshot. Names are looked up here: DuckDB sorts numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from gateway.history.base import FINAL, Resolution, StoredNotes, StoredReading, is_asked, is_summary, notes_of
 
@@ -11,53 +15,53 @@ if TYPE_CHECKING:
     import duckdb
 
 _Row = tuple[Any, ...]
+Statement = tuple[str, dict[str, object]]
+
+_AT_ONCE = 200_000
+"""About so many rows are sorted at once: 10 MB."""
+_FEW = 64
+"""So many series are named in the statement, which lets DuckDB pass over row groups by what they hold; more are only joined."""
 
 _SPAN = "time_ms > $since AND time_ms <= $until"
-_WANTED = """
-WITH wanted AS (
-    SELECT id, station, device, area, medium, parameter, dense_rank() OVER (ORDER BY station, device, parameter) AS place
-    FROM series WHERE ($station IS NULL OR station = $station) AND ($parameters IS NULL OR list_contains($parameters, parameter))
-    AND list_contains($media, medium) AND parameter <> ''
-)"""
+_WANTED = "WITH wanted AS (SELECT unnest($ids) AS id, unnest($places) AS place, unnest($kinds) AS kind)"
 _READINGS = f"""{_WANTED}
-SELECT time_ms, station, device, area, medium, parameter, value, flag
-FROM (SELECT place, id, time_ms, medium AS kind, revision, value, flag FROM reading JOIN wanted ON id = series WHERE {_SPAN}) AS found
-JOIN wanted USING (id)
-ORDER BY found.place, time_ms, kind, revision DESC
+SELECT series, time_ms, value, flag FROM reading_all JOIN wanted ON id = series WHERE {_SPAN} {{named}}
+ORDER BY place, time_ms, kind, revision DESC
 """
-# A value first, then what is said of it; a raw reading asked for beside an index has nothing beside it.
-_WITH_NOTES = f"""{_WANTED}, whole AS (
-    SELECT own.id AS line, wanted.id, wanted.place, wanted.medium
-    FROM series AS own JOIN wanted USING (medium, station, device, area) WHERE own.parameter = ''
-)
-SELECT time_ms, station, device, area, medium, parameter, name, value, flag, text
+# A value first, then what is said of it.
+_WITH_NOTES = f"""{_WANTED}, whole AS (SELECT unnest($lines) AS line, unnest($of) AS id)
+SELECT id, time_ms, value, flag, name, text
 FROM (
-    SELECT place, id, time_ms, medium AS kind, '' AS name, revision, value, flag, NULL AS text
-    FROM reading JOIN wanted ON id = series WHERE {_SPAN}
-    UNION ALL SELECT place, id, time_ms, medium, '', revision, value, flag, NULL
-    FROM summary JOIN wanted ON id = series WHERE {_SPAN}
-    UNION ALL SELECT place, id, time_ms, medium, name, revision, number, 0, text
-    FROM note JOIN wanted ON id = series WHERE {_SPAN}
-    UNION ALL SELECT place, id, time_ms, medium, name, revision, number, 0, text
-    FROM note JOIN whole ON line = series WHERE {_SPAN} AND name = '{FINAL}'
+    SELECT series AS id, time_ms, '' AS name, revision, value, flag, NULL AS text FROM reading_all WHERE {_SPAN} {{named}}
+    UNION ALL SELECT series, time_ms, '', revision, value, flag, NULL FROM summary_all WHERE {_SPAN} {{named}}
+    UNION ALL SELECT series, time_ms, name, revision, number, 0, text FROM note_all WHERE {_SPAN} {{named}}
+    UNION ALL SELECT whole.id, time_ms, name, revision, number, 0, text
+    FROM note_all JOIN whole ON line = series WHERE {_SPAN} AND name = '{FINAL}'
 ) AS found JOIN wanted USING (id)
-ORDER BY found.place, time_ms, kind, name, revision DESC
+ORDER BY place, time_ms, kind, name, revision DESC
 """
 _NOTES = f"""
 SELECT time_ms, station, device, area, CASE parameter WHEN '' THEN name ELSE parameter || '_' || name END AS field, number, text
-FROM note JOIN series ON id = series WHERE medium = $medium AND ($station IS NULL OR station = $station) AND {_SPAN}
+FROM note_all JOIN series ON id = series WHERE medium = $medium AND ($station IS NULL OR station = $station) AND {_SPAN}
 ORDER BY station, device, time_ms, area, field, revision DESC
 """
-
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Assembly(Protocol[T_co]):
-    """Rows in the order of their statement → the rows of the answer."""
+class Question(Protocol[T_co]):
+    """What to ask, statement by statement, and how their rows become an answer. One reader's thread calls it at a time."""
+
+    def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Look up what is needed beforehand. Raises duckdb.Error."""
+        ...
+
+    def next(self) -> Statement | None:
+        """The next statement, when all rows of the one before were fed."""
+        ...
 
     def feed(self, rows: Sequence[_Row]) -> Iterator[T_co]:
-        """Those that are whole by now."""
+        """The rows of the answer that are whole by now."""
         ...
 
     def rest(self) -> Iterator[T_co]:
@@ -65,70 +69,102 @@ class Assembly(Protocol[T_co]):
         ...
 
 
-class Question(NamedTuple, Generic[T_co]):
-    """A statement, what it asks for, and who puts the answer together."""
+class _Series(NamedTuple):
+    """Who a series is of. `place` is its order in the answer; areas of one parameter share it, and media."""
 
-    sql: str
-    asked: dict[str, object]
-    assembly: Assembly[T_co]
-
-
-def readings(
-    connection: duckdb.DuckDBPyConnection, station: str | None, parameters: Sequence[str] | None,
-    since_ms: int, until_ms: int, resolution: Resolution,
-) -> Question[StoredReading]:  # fmt: skip
-    """For `History.query`. Looks up which measurements there are; raises duckdb.Error."""
-    names = [name for (name,) in connection.execute("SELECT DISTINCT medium FROM series").fetchall()]
-    media = [name for name in names if is_asked(name, parameters, resolution)]
-    asked: dict[str, object] = {"station": station, "parameters": None if parameters is None else list(parameters), "media": media}
-    with_notes = any(is_summary(name) for name in media)
-    return Question(
-        _WITH_NOTES if with_notes else _READINGS, asked | {"since": since_ms, "until": until_ms}, _Told() if with_notes else _Newest()
-    )
+    place: int
+    kind: int
+    names: tuple[str, str, str, str, str]
+    """Station, device, area, medium, parameter."""
 
 
-def notes(medium: str, station: str | None, since_ms: int, until_ms: int) -> Question[StoredNotes]:
-    """For `History.notes`."""
-    return Question(_NOTES, {"medium": medium, "station": station, "since": since_ms, "until": until_ms}, _Points(medium))
+class Readings:
+    """For `History.query`."""
 
-
-class _Newest:
-    """Of the revisions of a reading the first, which is the newest."""
-
-    def __init__(self) -> None:
-        self._key: _Row = ()
-
-    def feed(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
-        key = self._key
-        for row in rows:
-            its = (row[0], row[1], row[2], row[4], row[5])
-            if its != key:
-                key = its
-                yield StoredReading(*row)
-        self._key = key
-
-    def rest(self) -> Iterator[StoredReading]:
-        return iter(())
-
-
-class _Told:
-    """A reading and then what is said of it, each the newest first."""
-
-    def __init__(self) -> None:
+    def __init__(self, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution) -> None:
+        self._station, self._parameters, self._resolution = station, parameters, resolution
+        self._span: dict[str, object] = {"since": since_ms, "until": until_ms}
+        self._series: dict[int, _Series] = {}
+        self._lines: dict[int, int] = {}
+        """Series → the own series of its line."""
+        self._order: list[list[int]] = []
+        """Place → its series."""
+        self._asked = self._count = self._rows = 0
+        self._told = False
         self._key: _Row = ()
         self._reading: StoredReading | None = None
         self._notes: dict[str, str | float] = {}
 
+    def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        media = [
+            name
+            for (name,) in connection.execute("SELECT DISTINCT medium FROM series ORDER BY medium").fetchall()
+            if is_asked(name, self._parameters, self._resolution)
+        ]
+        self._told = any(is_summary(name) for name in media)
+        found = connection.execute(
+            "SELECT station, device, parameter, medium, area, id FROM series WHERE list_contains($media, medium) "
+            "AND ($station IS NULL OR station = $station) "
+            "AND ($parameters IS NULL OR parameter = '' OR list_contains($parameters, parameter)) ORDER BY ALL",
+            {
+                "media": media,
+                "station": self._station,
+                "parameters": None if self._parameters is None else list(self._parameters),
+            },
+        ).fetchall()
+        own = {(station, device, medium, area): number for station, device, parameter, medium, area, number in found if not parameter}
+        last: _Row = ()
+        for station, device, parameter, medium, area, number in found:
+            if parameter:
+                if (station, device, parameter) != last:
+                    last = (station, device, parameter)
+                    self._order.append([])
+                self._order[-1].append(number)
+                self._series[number] = _Series(len(self._order), media.index(medium), (station, device, area, medium, parameter))
+                if (line := own.get((station, device, medium, area))) is not None:
+                    self._lines[number] = line
+
+    def next(self) -> Statement | None:
+        begin = self._asked
+        if begin == len(self._order):
+            return None
+        # Four times as many as before, but no more than fit by what those before gave.
+        self._count = max(1, min(4 * self._count, _AT_ONCE * begin // max(1, self._rows)))
+        self._asked = min(begin + self._count, len(self._order))
+        ids = [number for place in self._order[begin : self._asked] for number in place]
+        series = [self._series[number] for number in ids]
+        asked = self._span | {"ids": ids, "places": [one.place for one in series], "kinds": [one.kind for one in series]}
+        if self._told:
+            of = [number for number in ids if number in self._lines]
+            asked |= {"lines": [self._lines[number] for number in of], "of": of}
+        named = f"AND series IN ({', '.join(map(str, ids))})" if len(ids) <= _FEW else ""
+        return (_WITH_NOTES if self._told else _READINGS).format(named=named), asked
+
     def feed(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
-        for time_ms, station, device, area, medium, parameter, name, value, flag, text in rows:
-            key = (time_ms, station, device, medium, parameter)
-            if key != self._key:
+        self._rows += len(rows)
+        return self._with_notes(rows) if self._told else self._newest(rows)
+
+    def _newest(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
+        """Of the revisions of a reading the first, which is the newest."""
+        series, (place, kind, last_ms) = self._series, self._key or (0, 0, 0)
+        for number, time_ms, value, flag in rows:
+            its_place, its_kind, names = series[number]
+            if time_ms != last_ms or its_place != place or its_kind != kind:
+                place, kind, last_ms = its_place, its_kind, time_ms
+                yield StoredReading._make((time_ms, *names, value, flag, ()))
+        self._key = (place, kind, last_ms)
+
+    def _with_notes(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
+        """A reading and then what is said of it, each the newest first."""
+        for number, time_ms, value, flag, name, text in rows:
+            place, kind, names = self._series[number]
+            if (place, kind, time_ms) != self._key:
                 yield from self.rest()
-                self._key = key
+                self._key = (place, kind, time_ms)
             if name:
                 self._notes.setdefault(name, value if text is None else text)
             elif self._reading is None:
-                self._reading = StoredReading(time_ms, station, device, area, medium, parameter, value, flag)
+                self._reading = StoredReading(time_ms, *names, value, flag)
 
     def rest(self) -> Iterator[StoredReading]:
         if self._reading is not None:
@@ -136,15 +172,27 @@ class _Told:
         self._reading, self._notes = None, {}
 
 
-class _Points:
-    """The fields of a point one after the other, each the newest first."""
+class Points:
+    """For `History.notes`."""
 
-    def __init__(self, medium: str) -> None:
+    def __init__(self, medium: str, station: str | None, since_ms: int, until_ms: int) -> None:
         self._medium = medium
+        self._statement: Statement | None = (
+            _NOTES,
+            {"medium": medium, "station": station, "since": since_ms, "until": until_ms},
+        )
         self._key: _Row = ()
         self._fields: dict[str, str | float] = {}
 
+    def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Nothing is needed."""
+
+    def next(self) -> Statement | None:
+        statement, self._statement = self._statement, None
+        return statement
+
     def feed(self, rows: Sequence[_Row]) -> Iterator[StoredNotes]:
+        """The fields of a point come one after the other, each the newest first."""
         for time_ms, station, device, area, field, number, text in rows:
             key = (time_ms, station, device, area)
             if key != self._key:

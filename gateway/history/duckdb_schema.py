@@ -6,7 +6,8 @@
     summary  the same for indices, hours and days, which outlive the readings that they were made of
     note     (series, time_ms, name, number, text, revision): fields of a line that are no readings. `pm25_min` is `min` of the
              series of pm25; what is said of no parameter (alerts, `final`) belongs to the line's own series
-    tidy     per table: up to which revision its rows lie sorted, and how far sorting the next has come (`duckdb_tidy`)
+    *_sorted the older rows of these three, sorted by series and time; a row may for a while be in both places (`duckdb_tidy`)
+    tidy     per table: up to which revision its rows are sorted, and how far sorting the next has come
     about    one row: schema version, the lane's cursor, the last revision given, how far `compact` has looked
 
 Schema 1 had neither `summary`, `note` nor `tidy`: indices and hours were among the readings, and what was said of them was lost.
@@ -29,6 +30,7 @@ _SPILL = "4GB"
 """Most disk that sorting a large answer may take, beside the file."""
 
 _VALUES = "(series INTEGER NOT NULL, time_ms BIGINT NOT NULL, value DOUBLE, flag UTINYINT NOT NULL, revision BIGINT NOT NULL)"
+_NOTES = "(series INTEGER NOT NULL, time_ms BIGINT NOT NULL, name VARCHAR NOT NULL, number DOUBLE, text VARCHAR, revision BIGINT NOT NULL)"
 _FIRST = f"""
 CREATE TABLE about (schema_version INTEGER NOT NULL, upto BIGINT NOT NULL, revision BIGINT NOT NULL, compacted BIGINT NOT NULL);
 INSERT INTO about VALUES (1, 0, 0, 0);
@@ -43,20 +45,25 @@ _SECOND = f"""
 CREATE TABLE summary {_VALUES};
 INSERT INTO summary SELECT * FROM reading WHERE series IN ({_SUMMARIES});
 DELETE FROM reading WHERE series IN ({_SUMMARIES});
-CREATE TABLE note (
-    series INTEGER NOT NULL, time_ms BIGINT NOT NULL, name VARCHAR NOT NULL, number DOUBLE, text VARCHAR, revision BIGINT NOT NULL
-);
+CREATE TABLE note {_NOTES};
+CREATE TABLE reading_sorted {_VALUES};
+CREATE TABLE summary_sorted {_VALUES};
+CREATE TABLE note_sorted {_NOTES};
+CREATE VIEW reading_all AS SELECT * FROM reading UNION ALL SELECT * FROM reading_sorted;
+CREATE VIEW summary_all AS SELECT * FROM summary UNION ALL SELECT * FROM summary_sorted;
+CREATE VIEW note_all AS SELECT * FROM note UNION ALL SELECT * FROM note_sorted;
 CREATE TABLE tidy (
-    name VARCHAR NOT NULL, sealed BIGINT NOT NULL, sealing BIGINT NOT NULL, next_series INTEGER NOT NULL, stride INTEGER NOT NULL
+    name VARCHAR NOT NULL, sealed BIGINT NOT NULL, sealing BIGINT NOT NULL,
+    next_series INTEGER NOT NULL, last_series INTEGER NOT NULL, stride INTEGER NOT NULL
 );
-INSERT INTO tidy SELECT unnest(['reading', 'summary', 'note']), 0, 0, 0, 0;
+INSERT INTO tidy SELECT unnest(['reading', 'summary', 'note']), 0, 0, 0, 0, 0;
 CREATE OR REPLACE VIEW readings AS
     SELECT epoch_ms(time_ms) AS time, station, device, area, medium, parameter, value, flag
-    FROM (SELECT * FROM reading UNION ALL SELECT * FROM summary) AS value JOIN series ON series.id = value.series
+    FROM (SELECT * FROM reading_all UNION ALL SELECT * FROM summary_all) AS value JOIN series ON series.id = value.series
     QUALIFY row_number() OVER (PARTITION BY station, device, medium, parameter, time_ms ORDER BY revision DESC) = 1;
 CREATE OR REPLACE VIEW notes AS
     SELECT epoch_ms(time_ms) AS time, station, device, area, medium, parameter, name, number, text
-    FROM note JOIN series ON series.id = note.series
+    FROM note_all AS note JOIN series ON series.id = note.series
     QUALIFY row_number() OVER (PARTITION BY note.series, name, time_ms ORDER BY revision DESC) = 1;
 UPDATE about SET schema_version = 2;
 """

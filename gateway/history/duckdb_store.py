@@ -5,6 +5,7 @@ A batch and the cursor that it moves are one transaction: after `kill -9` either
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +50,6 @@ class DuckStore:
         self._new_series: list[tuple[int, str, str, str, str, str]] = []
         self.upto, self._revision = self.connection.execute("SELECT upto, revision FROM about").fetchall()[0]
         self._writable = not read_only
-        self._expired_ms = 0
         self._appenders: dict[str, duckdb.Appender] = {}
         self._load_series()
 
@@ -156,18 +156,12 @@ class DuckStore:
         return deleted
 
     def expire(self, before_ms: int) -> int:
-        """Delete a day of raw readings that are older, if there is one: see `duckdb_tidy`. Returns how many."""
-        before_ms = duckdb_tidy.day_of(before_ms)
-        if before_ms <= self._expired_ms:
-            return 0
+        """Delete a bounded number of raw readings of days that ended before: see `duckdb_tidy`. Returns how many."""
         try:
-            deleted = duckdb_tidy.expire(self.connection, before_ms)
+            return duckdb_tidy.expire(self.connection, duckdb_tidy.day_of(before_ms))
         except BaseException:
             self._undo()
             raise
-        if not deleted:
-            self._expired_ms = before_ms
-        return deleted
 
     def rewind(self, upto: int) -> None:
         """Set the cursor, for a ledger that starts again with lower numbers (a new one, or restored from a backup)."""
@@ -230,7 +224,8 @@ class DuckStore:
         """Back to the last commit, also in what is remembered of it."""
         self._new_series.clear()
         self._appenders.clear()
-        self.connection.rollback()
+        with contextlib.suppress(duckdb.TransactionException):  # there may be none: what failed was a question
+            self.connection.rollback()
         self._load_series()
 
 

@@ -1,14 +1,16 @@
 """Tidying the file of the embedded history, in steps so short that the writer can take one between two batches.
 
     compact   of values that were written again, the older ones are deleted
-    seal      what came in as it came is laid down by series and time, so that a question about one station reads one
+    seal      what came in as it came is laid down again by series and time, so that a question about one station reads one
               station's rows: DuckDB knows least and largest of each column for every 122,880 rows, and skips what cannot fit
-    expire    raw readings are deleted when they are older than the history's `retention`, a UTC day at a time
+    expire    raw readings are deleted when they are older than the history's `retention`, a UTC day after the other
 
-None changes an answer except `expire`. Each is one transaction; a kill in between loses a step's work, which is then done again.
+None changes an answer except `expire`. Each step is one transaction: a kill loses it, and it is done again.
 """
 
 from __future__ import annotations
+
+import contextlib
 
 import duckdb
 
@@ -17,8 +19,11 @@ from gateway.history.duckdb_schema import TABLES
 DAY_MS = 86_400_000
 SEAL_ROWS = 6_000_000
 """So many rows lie as they came before they are sorted: about a day of 1,000 stations with five parameters a minute."""
-STEP_ROWS = 500_000
-"""About so many rows are sorted in one step: 15 MB, within the memory limit."""
+STEP_ROWS = 300_000
+"""About so many rows are sorted in one step: what fits well into the memory limit."""
+
+DELETE_ROWS = 500_000
+"""About so many are deleted in one step: what is needed to take it back is held in memory, and 7 million did not fit into 64 MB."""
 
 _KEYS = {"reading": "series, time_ms", "summary": "series, time_ms", "note": "series, time_ms, name"}
 
@@ -59,60 +64,101 @@ def _replaced(connection: duckdb.DuckDBPyConnection, table: str, looked: int, up
     ).fetchall()[0]
     if first_ms is None:
         return 0
-    same = " AND ".join(f"{table}.{column} = late.{column}" for column in _KEYS[table].split(", "))
-    (deleted,) = connection.execute(
-        f"DELETE FROM {table} USING (SELECT {_KEYS[table]}, max(revision) AS newest FROM {table} "
-        f"WHERE revision > $looked AND revision <= $upper GROUP BY ALL) AS late "
-        f"WHERE {same} AND {table}.revision < late.newest AND {table}.time_ms BETWEEN $first AND $last",
-        {"looked": looked, "upper": upper, "first": first_ms, "last": last_ms},
-    ).fetchall()[0]
-    return int(deleted)
+    deleted = 0
+    for place in (f"{table}_sorted", table):
+        same = " AND ".join(f"{place}.{column} = late.{column}" for column in _KEYS[table].split(", "))
+        (count,) = connection.execute(
+            f"DELETE FROM {place} USING (SELECT {_KEYS[table]}, max(revision) AS newest FROM {table} "
+            f"WHERE revision > $looked AND revision <= $upper GROUP BY ALL) AS late "
+            f"WHERE {same} AND {place}.revision < late.newest AND {place}.time_ms BETWEEN $first AND $last",
+            {"looked": looked, "upper": upper, "first": first_ms, "last": last_ms},
+        ).fetchall()[0]
+        deleted += int(count)
+    return deleted
 
 
-def seal(connection: duckdb.DuckDBPyConnection, seal_rows: int | None = None, step_rows: int | None = None) -> int:
-    """Take one step of sorting, if some table has enough rows that came since the last time; returns how many rows were moved.
+def seal(connection: duckdb.DuckDBPyConnection, seal_rows: int = SEAL_ROWS, step_rows: int = STEP_ROWS) -> int:
+    """Take one step of sorting, if some table has enough rows that came since the last time; returns how many rows it touched.
 
-    What `compact` has looked at and no run has, is the next run. It is sorted a range of series at a time.
+    What `compact` has looked at and is not sorted yet is the next run. Its rows are copied into `<table>_sorted`, a range of series
+    at a time, and when all are there they are deleted where they came in. Until then they are in both places, which changes no
+    answer: of equal revisions one counts. They are deleted in the order in which they came, which gives back whole row groups and
+    moves no others.
     """
-    seal_rows, step_rows = seal_rows or SEAL_ROWS, step_rows or STEP_ROWS
     (compacted,) = connection.execute("SELECT compacted FROM about").fetchall()[0]
-    for table, sealed, sealing, first, stride in connection.execute("SELECT * FROM tidy").fetchall():
+    for table, sealed, sealing, first, last, stride in connection.execute("SELECT * FROM tidy").fetchall():
+        if swept := _sweep(connection, table, sealed, 3 * step_rows):
+            _checkpoint(connection)
+            return swept
         if not sealing:
-            (rows, lowest, highest) = connection.execute(
+            (rows, first, last) = connection.execute(
                 f"SELECT count(*), min(series), max(series) FROM {table} WHERE revision > ? AND revision <= ?", [sealed, compacted]
             ).fetchall()[0]
             if rows < seal_rows:
                 continue
-            sealing, first = compacted, lowest
-            stride = max(1, (highest - lowest + 1) * step_rows // rows)
-        return _sort(connection, table, sealed, sealing, first, stride)
+            # Of a large import only about as much as one run should have: a step reads the whole run.
+            sealing = sealed + max(1, (compacted - sealed) * seal_rows // rows) if rows > 2 * seal_rows else compacted
+            stride = max(1, (last - first + 1) * step_rows // min(rows, 2 * seal_rows))
+        connection.begin()
+        copied = _sort(connection, table, (sealed, sealing), (first, last, stride))
+        connection.commit()
+        _checkpoint(connection)
+        return copied
     return 0
 
 
-def _sort(connection: duckdb.DuckDBPyConnection, table: str, sealed: int, sealing: int, first: int, stride: int) -> int:
-    """Lay down the rows of `stride` series anew, of revisions sealed < revision <= sealing."""
+def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fold the step into the file now: after many steps it takes half a second at once (DuckDB joins what they left half full)."""
+    with contextlib.suppress(duckdb.TransactionException):  # somebody is reading what was deleted: the next one will do it
+        connection.checkpoint()
+
+
+def _sort(connection: duckdb.DuckDBPyConnection, table: str, run: tuple[int, int], series: tuple[int, int, int]) -> int:
+    """Copy the rows of the next `stride` series, of revisions after sealed up to sealing."""
+    (sealed, sealing), (first, last, stride) = run, series
     within = f"revision > {sealed} AND revision <= {sealing}"
-    part = f"{within} AND series >= {first} AND series < {first + stride}"
-    connection.begin()
-    connection.execute(f"CREATE TEMP TABLE moved AS SELECT * FROM {table} WHERE {part}")
-    (moved,) = connection.execute(f"DELETE FROM {table} WHERE {part}").fetchall()[0]
-    connection.execute(f"INSERT INTO {table} SELECT * FROM moved ORDER BY {_KEYS[table]}, revision")
-    connection.execute("DROP TABLE moved")
-    (following,) = connection.execute(f"SELECT min(series) FROM {table} WHERE {within} AND series >= {first + stride}").fetchall()[0]
-    if following is None:
-        connection.execute("UPDATE tidy SET sealed = ?, sealing = 0, next_series = 0, stride = 0 WHERE name = ?", [sealing, table])
-    else:
-        connection.execute("UPDATE tidy SET sealing = ?, next_series = ?, stride = ? WHERE name = ?", [sealing, following, stride, table])
-    connection.commit()
-    return int(moved)
+    (copied,) = connection.execute(
+        f"INSERT INTO {table}_sorted SELECT * FROM {table} WHERE {within} AND series >= {first} AND series < {first + stride} "
+        f"ORDER BY {_KEYS[table]}, revision"
+    ).fetchall()[0]
+    done = (sealing, 0, 0, 0, 0) if first + stride > last else (sealed, sealing, first + stride, last, stride)
+    connection.execute(
+        "UPDATE tidy SET sealed = ?, sealing = ?, next_series = ?, last_series = ?, stride = ? WHERE name = ?", [*done, table]
+    )
+    return int(copied)
 
 
-def expire(connection: duckdb.DuckDBPyConnection, before_ms: int) -> int:
-    """Delete the oldest day of raw readings, if it is before `before_ms` (the beginning of a day); returns how many."""
-    (first_ms,) = connection.execute("SELECT min(time_ms) FROM reading WHERE time_ms < ?", [before_ms]).fetchall()[0]
+def _sweep(connection: duckdb.DuckDBPyConnection, table: str, sealed: int, most_rows: int) -> int:
+    """Delete about so many rows where they came in, of those that are sorted."""
+    (left, first, last) = connection.execute(
+        f"SELECT count(*), min(revision), max(revision) FROM {table} WHERE revision <= ?", [sealed]
+    ).fetchall()[0]
+    if not left:
+        return 0
+    (deleted,) = connection.execute(
+        f"DELETE FROM {table} WHERE revision <= ?", [min(last, first + (last - first) * most_rows // left)]
+    ).fetchall()[0]
+    return int(deleted)
+
+
+def expire(connection: duckdb.DuckDBPyConnection, before_ms: int, most_rows: int = DELETE_ROWS) -> int:
+    """Delete about so many raw readings, or less, of the oldest day that is before `before_ms` (the beginning of a day); how many.
+
+    A day's are deleted from the first series to the last, as they are sorted: so whole row groups go.
+    """
+    (first_ms,) = connection.execute("SELECT min(time_ms) FROM reading_all WHERE time_ms < ?", [before_ms]).fetchall()[0]
     if first_ms is None:
         return 0
+    end_ms = day_of(first_ms) + DAY_MS
+    (left, first, last) = connection.execute(
+        "SELECT count(*), min(series), max(series) FROM reading_all WHERE time_ms < ?", [end_ms]
+    ).fetchall()[0]
+    upto = min(last, first + (last - first) * most_rows // left)
+    deleted = 0
     connection.begin()
-    (deleted,) = connection.execute("DELETE FROM reading WHERE time_ms < ?", [day_of(first_ms) + DAY_MS]).fetchall()[0]
+    for place in ("reading", "reading_sorted"):
+        (count,) = connection.execute(f"DELETE FROM {place} WHERE time_ms < ? AND series <= ?", [end_ms, upto]).fetchall()[0]
+        deleted += int(count)
     connection.commit()
-    return int(deleted)
+    _checkpoint(connection)
+    return deleted

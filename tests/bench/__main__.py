@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import formats, hours, latency, life, parts, whole
+from tests.bench import formats, history, hours, latency, life, parts, whole
 from tests.bench.measure import Table
 from tests.bench.plant import Plant
 
-PARTS = ("whole", "parts", "hours", "formats", "latency", "memory", "start", "backlog")
+PARTS = ("whole", "parts", "hours", "formats", "latency", "memory", "start", "backlog", "history")
 
 
 def main() -> int:
@@ -48,6 +48,8 @@ def main() -> int:
                 life.starts(plant, table, journal=10_000 if quick else 45_000, rounds=rounds)
             if "backlog" in wanted:
                 life.backlog(plant, table, count=20_000 if quick else 200_000, judge=not quick)
+            if "history" in wanted:
+                history.measure(plant, table, sizes=[history.Size(100, 5)] if quick else [history.Size(100, 10), history.Size(100, 60)])
         finally:
             plant.close()
     print(f"\n{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} CPUs, {time.monotonic() - began:.0f} s")

@@ -34,6 +34,30 @@ async def test_replaced_values_leave_the_embedded_history_by_themselves(tmp_path
         await gateway.stop()
 
 
+async def test_old_readings_leave_the_embedded_history_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "COMPACT_S", 0.02)
+    config = tmp_path / "envgw.yaml"
+    config.write_text("history: [{name: local, kind: duckdb, retention: 7d}]\napi: {enabled: false}\ngateway: {data_dir: data}\n")
+    loaded = load(config, environ={})
+    gateway = Gateway(loaded.settings, coreconfig.build(loaded))
+    await gateway.start()
+    try:
+        (history,) = gateway.histories
+        now_ms = gateway.clock.now_ms()
+        for number, days in enumerate((0, 6, 9)):
+            line = Line("air", "st-1", "an-1", "", now_ms - days * 86_400_000, (Value("pm25", float(days), 1),))
+            await history.write([line], 100 + number)
+        async with asyncio.timeout(30):
+            while True:
+                found = history.query(station=None, parameters=None, since_ms=0, until_ms=now_ms)
+                if (days_left := [row.value async for row in found]) == [6.0, 0.0]:
+                    break
+                assert days_left == [9.0, 6.0, 0.0]
+                await asyncio.sleep(0.01)
+    finally:
+        await gateway.stop()
+
+
 async def test_A5_a_start_of_another_version_adopts_what_the_ledger_has_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here nothing is open any more by the new code's reckoning: what was announced ends with the reason `upgraded`."""
     loaded = load(environ={"ENVGW_GATEWAY__DATA_DIR": str(tmp_path), "ENVGW_API__ENABLED": "false"})
