@@ -116,4 +116,3 @@ class Gathering:
         groups = [Group(station, device, list(rows.items())) for (station, device), rows in self._groups.items()]
         self._groups, self._bytes, self._lines = {}, 0, 0
         return Part(self._origin, groups)
-

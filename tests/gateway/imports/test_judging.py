@@ -53,7 +53,9 @@ def test_the_same_as_of_the_whole(parameter: str, moves: list[tuple[int, float |
     assert flags(parameter, MINUTE, series) == list(whole.flags)
 
 
-@pytest.mark.parametrize(("name", "map_name"), [("sensorcommunity-15092-july.csv", "sensorcommunity"), ("lro-franklin-2014-summer.csv", "lro")])
+@pytest.mark.parametrize(
+    ("name", "map_name"), [("sensorcommunity-15092-july.csv", "sensorcommunity"), ("lro-franklin-2014-summer.csv", "lro")]
+)
 def test_the_same_of_real_series(name: str, map_name: str) -> None:
     for source in of_file(DATA / name, map_name).sources:
         for parameter, values in source.columns.values.items():
