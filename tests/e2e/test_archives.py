@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import httpx
 import pytest
 
 from tests.e2e.test_watching import Events
@@ -68,3 +70,35 @@ def test_an_archive_goes_into_the_running_gateway_and_from_there_elsewhere(tmp_p
     assert [{**row, "flag": 0} for row in again] == [{**row, "flag": 0} for row in found]
     # A month is judged from its own beginning: a reading or two at each seam may be judged otherwise.
     assert sum(one["flag"] != two["flag"] for one, two in zip(again, found, strict=True)) <= 6
+
+
+def _resident_mb(pid: int, what: str = "VmHWM") -> int:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) // 1024
+
+
+@pytest.mark.slow
+def test_the_api_streams_a_million_readings_in_constant_memory(tmp_path: Path) -> None:
+    """Of the gateway, however fast or slowly they are read; the history's sorting has its own limit of 64 MB."""
+    site = Site(tmp_path / "site", NOBODY, stations=air_stations(2))
+    site.cli("import", "csv", str(HANOI), "--map", "airnow", "--station", "st-0001")
+    with running(site):
+        settled(site)
+        site.terminate()
+    with duckdb.connect(str(site.data / "history.duckdb")) as connection:
+        connection.execute("INSERT INTO reading SELECT 1, 1600000000000 + 60000 * i, i % 50, 1, 10000 + i FROM range(1000000) a(i)")
+    with running(site):
+        period = {"since": "2019-01-01T00:00Z", "until": "2026-01-01T00:00Z"}
+        site.get("/api/v1/readings", since="2019-10-01T00:00Z", until="2020-01-01T00:00Z")
+        before = _resident_mb(site.pid)
+        url = f"http://127.0.0.1:{site.port}/api/v1/readings"
+        with httpx.stream("GET", url, params={**period, "format": "csv"}, trust_env=False, timeout=60) as slow:
+            chunks = slow.iter_bytes()
+            head = next(chunks)
+            assert head.startswith(b"time,station,device,area,medium,parameter,value,unit,flag")
+            # While this client sleeps on its answer another one reads all of it.
+            with httpx.stream("GET", url, params=period, trust_env=False, timeout=60) as quick:
+                rows = sum(chunk.count(b"\n") for chunk in quick.iter_bytes())
+            assert rows == 1_000_000 + 1921
+            assert head.count(b"\n") + sum(chunk.count(b"\n") for chunk in chunks) == rows + 1
+        assert _resident_mb(site.pid) - before < 120, "two answers, each with the history's 64 MB at most"
