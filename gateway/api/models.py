@@ -53,7 +53,7 @@ class Status(BaseModel):
     pending: dict[str, int] = Field(description="What waits, by lane (history or receiver).")
     alerts: OpenAlerts
     health: Colour
-    time: Time = Field(description="The gateway's time, which `-24h` and `now` are relative to (the demo's runs faster).")
+    time: Time | None = Field(None, description="The gateway's time, which `-24h` and `now` are relative to (the demo's runs faster).")
 
 
 class Latest(BaseModel):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from devices.stations import Registry, area_fits
 from gateway.api.times import parse_instant
 from gateway.commands.progress import Told, bar
-from gateway.commands.query import Where, check_parameters, units, where
+from gateway.commands.query import Where, check_parameters, unit_of, where
 from gateway.errors import EnvgwError
 from gateway.export.files import Order, csv_file, parquet_file, parquet_folder
 from gateway.export.manifest import NOT_STATED
@@ -52,7 +52,7 @@ async def export(settings: Settings, core: CoreConfig, wanted: Wanted) -> dict[s
             whole=whole,
             asked=_asked(wanted),
             about=provenance(settings, core, found),
-            unit_of=_unit_of(),
+            unit_of=unit_of,
             now_ms=found.now_ms,
             keep=_filter(wanted),
             told=_part(told, whole),
@@ -129,11 +129,6 @@ def _asked(wanted: Wanted) -> dict[str, Any]:
         "parameters": sorted(wanted.parameters),
         "area": wanted.area,
     }
-
-
-def _unit_of() -> Callable[[str], str]:
-    known = units()
-    return lambda parameter: known.get(parameter, "")
 
 
 def _part(told: Told, whole: Stretch) -> Callable[[int, int], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import BinaryIO, cast
 
 import httpx
@@ -34,13 +35,12 @@ async def write(
     resolution: Resolution = "raw",
 ) -> int:
     """Write the answer to `out`; returns the number of rows. Raises EnvgwError."""
-    known = units()
     check_parameters(parameters or ())
     names = list(parameters) if parameters else None
     found = rows(settings, station, names, since or "-24h", until or "now", resolution)
     extra = extra_columns(resolution, names, frozenset(derived_table()))
     with bar("readings", also_stdout=True) as told:
-        return await write_answer(_counted(found, told), cast(Format, form), out, lambda name: known.get(name, ""), extra)
+        return await write_answer(_counted(found, told), cast(Format, form), out, unit_of, extra)
 
 
 async def _counted(found: AsyncIterator[StoredReading], told: Told) -> AsyncIterator[StoredReading]:
@@ -52,16 +52,18 @@ async def _counted(found: AsyncIterator[StoredReading], told: Told) -> AsyncIter
             told(count, None)
 
 
-def units() -> dict[str, str]:
-    """Unit (UCUM) of every parameter, and of what is derived."""
-    return {name: entry.unit for name, entry in catalogue().items()} | {name: entry.unit for name, entry in derived_table().items()}
+@cache
+def unit_of(parameter: str) -> str:
+    """Unit (UCUM) of a parameter or of what is derived; empty if there is none of this name."""
+    known = catalogue().get(parameter) or derived_table().get(parameter)
+    return known.unit if known else ""
 
 
 def check_parameters(parameters: Sequence[str]) -> None:
     """Raises EnvgwError for one that does not exist, with what may have been meant."""
-    known = units()
     for name in parameters:
-        if name not in known:
+        if not (catalogue().get(name) or derived_table().get(name)):
+            known = [*catalogue(), *derived_table()]
             raise EnvgwError(f"no parameter {name!r} in the catalogue, nor among what is derived{did_you_mean(name, known)}")
 
 
@@ -93,8 +95,7 @@ class Where:
 def where(settings: Settings) -> Where:
     """The running gateway, else the history that would answer for it. Raises EnvgwError if there is neither."""
     try:
-        now_ms = read_instant(Api(settings).get("/api/v1/status")["time"], UTC)
-        running = True
+        now_ms, running = read_instant(Api(settings).get("/api/v1/status")["time"], UTC), True
     except NotRunning:
         now_ms, running = int(datetime.now(UTC).timestamp() * 1000), False
     if not settings.history:

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from devices.loader import catalogue
+from devices.parameters import RAW_SUFFIX
 from devices.problems import did_you_mean
 from devices.units import Conversion, conversion
 from gateway.series.maps import ColumnMap, LongMap, SeriesError, SeriesMap, StationMap, TimeMap
@@ -131,21 +132,35 @@ def _parquet_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, M
     try:
         with duckdb.connect(config={"memory_limit": "256MB", "threads": 1, "preserve_insertion_order": True}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            relation = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
-            header = [str(item[0]) for item in relation.description]
+            columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+            header = [str(column[0]) for column in columns]
             require(path, series_map, header)
+            # Instants come as naive times in UTC: DuckDB would ask for another package to make aware ones.
+            instants = [name for name, column in zip(header, columns, strict=True) if column[1] == "TIMESTAMP WITH TIME ZONE"]
+            made = ", ".join(f"make_timestamp(epoch_us({_name(name)})) AS {_name(name)}" for name in instants)
+            relation = connection.execute(f"SELECT * {f'REPLACE ({made})' if made else ''} FROM read_parquet(?)", [str(path)])
             number = 0
             while chunk := relation.fetchmany(10_000):
                 for cells in chunk:
                     number += 1
-                    yield number, dict(zip(header, cells, strict=True))
+                    record = dict(zip(header, cells, strict=True))
+                    for name in instants:
+                        if record[name] is not None:
+                            record[name] = record[name].replace(tzinfo=UTC)
+                    yield number, record
     except duckdb.Error as error:
         raise SeriesError(f"{path}: this Parquet file cannot be read: {error}") from error
 
 
+Known = tuple[ColumnMap, frozenset[str | float]]
+"""A column and its missing codes."""
 Tell = Callable[[int, ValueError], None]
 Values = Callable[[int, Mapping[str, Any]], tuple[dict[str, float | None], dict[str, str]]]
 """(line, record) → the values of a row and their labels. Raises KeyError for a column that the line lacks, ValueError."""
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
 
 
 def _row_reader(series_map: SeriesMap, *, only_finite: bool, tell: Tell | None) -> Callable[[int, Mapping[str, Any]], SeriesRow]:
@@ -201,11 +216,15 @@ def _long(series_map: SeriesMap, long: LongMap, only_finite: bool) -> Values:
     def values_of(line: int, record: Mapping[str, Any]) -> tuple[dict[str, float | None], dict[str, str]]:
         text = _text(record[long.parameter])
         known = columns.get(text)
+        if known is None and text.endswith(RAW_SUFFIX):
+            known = _as_measured(text, columns)
+            if known is not None:
+                columns[text] = known
         if known is None:
             raise ValueError(f"column {long.parameter!r}: the map knows no parameter {text[:40]!r}{did_you_mean(text, columns)}")
         column, codes = known
         value = _value(column, record[long.value], codes, only_finite=only_finite, name=long.value)
-        if long.unit is not None and value is not None and (unit := _text(record[long.unit])) != column.unit:
+        if long.unit is not None and value is not None and (unit := _text(record[long.unit]) or column.unit) != column.unit:
             key = column.parameter, unit
             if key not in factors:
                 factors[key] = _between(unit, column)
@@ -215,6 +234,14 @@ def _long(series_map: SeriesMap, long: LongMap, only_finite: bool) -> Values:
         return {column.parameter: value}, {column.parameter: label} if column.label and label not in unlabelled else {}
 
     return values_of
+
+
+def _as_measured(text: str, columns: Mapping[str, Known]) -> Known | None:
+    """`pm25_raw` beside `pm25`, where the map calls parameters by their ids and canonical units: what corrections left of it."""
+    base = columns.get(text.removesuffix(RAW_SUFFIX))
+    if base is None or base[0].column != base[0].parameter or base[0].unit != catalogue()[base[0].parameter].unit:
+        return None
+    return base[0].model_copy(update={"column": text, "parameter": text}), base[1]
 
 
 def _between(unit: str, column: ColumnMap) -> Conversion:

@@ -10,6 +10,7 @@ from gateway.api.view import Conflict, NotFound
 from gateway.errors import Retryable
 from gateway.health import GREEN, Colour, HealthPart
 from gateway.history.base import Resolution, StoredReading
+from gateway.imports.rows import CannotImport, Part
 from gateway.metrics import Metrics
 from tests.tools.alerts import START_MS, transition
 
@@ -140,6 +141,14 @@ class City:
         self.asked.append(asked)
         since, until = iso(asked["since_ms"]), iso(asked["until_ms"])
         return {"station": asked["station"], "since": since, "until": until, "hours": 24, "lines": 49, "next": None}
+
+    async def import_part(self, part: Part) -> dict[str, Any]:
+        self.asked.append({"part": part})
+        if part.origin == "busy":
+            raise Retryable("60000 lines wait for history 'local'", after_s=1.0)
+        if any(group.station != "hai-chau" for group in part.groups):
+            raise CannotImport("no station 'x' in the registry")
+        return {"lines": len(part.groups[0].rows), "values": 2}
 
     async def reload(self) -> dict[str, Any]:
         self.asked.append({"reload": True})

@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from gateway.api import models
 from gateway.health import RED, YELLOW
+from gateway.imports.rows import Group, Part
 from tests.tools.alerts import START_MS
 from tests.tools.city import NOW_MS, City, stored
 from tests.tools.sinks import until
@@ -239,6 +240,18 @@ async def test_rebuild_passes_on_what_was_asked(client: httpx.AsyncClient, city:
     assert city.asked[-1] == {"station": "hai-chau", "since_ms": 1_772_323_200_000, "until_ms": 1_772_409_600_000}
     problem(await client.post("/api/v1/rebuild", json={**body, "since": "yesterday"}), 422)
     problem(await client.post("/api/v1/rebuild", json={**body, "since": "2026-03-03T00:00:00Z"}), 422)
+
+
+async def test_a_part_of_an_archive(client: httpx.AsyncClient, city: City) -> None:
+    group = {"station": "hai-chau", "device": "hc-1", "rows": [[1000, {"pm25": [1.5, 1], "no2": [None, 9]}]]}
+    answer = await client.post("/api/v1/import", json={"origin": "old.csv", "groups": [group]})
+    assert models.ImportResult.model_validate_json(answer.content).values == 2
+    assert city.asked[-1] == {"part": Part("old.csv", [Group("hai-chau", "hc-1", [(1000, {"pm25": (1.5, 1), "no2": (None, 9)})])])}
+    problem(await client.post("/api/v1/import", json={"origin": "old.csv", "groups": [{**group, "station": "x"}]}), 422)
+    problem(await client.post("/api/v1/import", json={"origin": "old.csv", "groups": [{**group, "rows": [[1, {"pm25": 3}]]}]}), 422)
+    waits = await client.post("/api/v1/import", json={"origin": "busy", "groups": [group]})
+    assert "wait for history" in problem(waits, 503)
+    assert waits.headers["retry-after"] == "1"
 
 
 async def test_reload_says_what_changed_or_all_that_is_wrong(client: httpx.AsyncClient, city: City) -> None:
