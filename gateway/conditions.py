@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 
 from devices import loader
@@ -11,8 +11,11 @@ from devices.indices.limit_tables import Limit
 from devices.parameters import Parameter
 from rules.language.vocabulary import LimitKey, ParameterInfo, Vocabulary
 
-_LOCAL = timedelta(hours=7)
+_LOCAL_MS = 7 * 3_600_000
 """Limits change at midnight in Viet Nam, whose texts they are."""
+_DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1)
+_NO_DAY = -(1 << 62)
 
 
 class DatedLimits:
@@ -26,6 +29,9 @@ class DatedLimits:
             for name in names:
                 for category in dict.fromkeys((limit.class_, None) if default else (limit.class_,)):
                     self._found.setdefault(LimitKey(name, limit.parameter, limit.averaging, category), []).append(limit)
+        self._day = _NO_DAY
+        self._on_that_day: dict[LimitKey, float | None] = {}
+        """Values on the day that was asked for last: rules ask again and again for those of today."""
 
     def keys(self) -> Collection[LimitKey]:
         """All that there is, in force or not."""
@@ -33,8 +39,17 @@ class DatedLimits:
 
     def value(self, key: LimitKey, at_ms: int) -> float | None:
         """In the parameter's canonical unit; None when nothing is in force at that time."""
-        day = (datetime.fromtimestamp(at_ms / 1000, UTC) + _LOCAL).date()
-        return next((limit.value for limit in self._found.get(key, ()) if limit.in_force(day)), None)
+        day = (at_ms + _LOCAL_MS) // _DAY_MS
+        if day != self._day:
+            self._day = day
+            self._on_that_day.clear()
+        try:
+            return self._on_that_day[key]
+        except KeyError:
+            date_ = _EPOCH + timedelta(days=day)
+            found = next((limit.value for limit in self._found.get(key, ()) if limit.in_force(date_)), None)
+            self._on_that_day[key] = found
+            return found
 
 
 @cache

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from devices.times import parse_zone
 from gateway.core import Core
 from gateway.inputs import Config, Link, Message, Start, Tick
 from gateway.series.maps import SeriesMap
+from gateway.summing import Summing
 from gateway.trial import backtest, places, report
 from gateway.trial.backtest import Labels
 from gateway.trial.picture import draw
@@ -62,6 +65,36 @@ def test_a_trial_says_what_the_gateways_core_says_of_the_same_messages() -> None
         (item.episode, item.state, item.reason, item.event_ms, item.value) for item in found
     ]
     assert Config  # the same inputs as the gateway's
+
+
+DERIVED = [
+    rule("pm25_24h > 60", "daily", clear="pm25_24h < 50"),
+    rule("o3_8h_max > 70 or no2_1h_max > 160", "highest"),
+    rule("vn_aqi > 100", "index"),
+    rule("us_aqi_day > 90 and age(no2) < 3h", "index-day"),
+    rule("co_1h > limit('QCVN 05:2023', co, '1h')", "limit"),
+    rule("avg(pm25, 3h) > 80", "window"),
+]
+HOURLY = st.fixed_dictionaries(
+    {}, optional={name: st.floats(0, 300).map(lambda value: round(value, 1)) for name in ("pm25", "o3", "no2", "co")}
+)
+
+
+@settings(max_examples=max(5, settings().max_examples // 20))
+@given(st.lists(HOURLY, min_size=24, max_size=72), st.sets(st.sampled_from(range(len(DERIVED))), min_size=1))
+def test_only_the_sums_that_rules_see_are_made_and_they_are_the_gateways(hours: list[dict[str, float]], chosen: set[int]) -> None:
+    """A trial leaves out what nobody reads; with everything that the gateway makes the transitions are the same."""
+    entries = [places.station("a", "1h", {"medium": "air"}, ("pm25", "o3", "no2", "co"), judged=True)]
+    city = places.configuration(entries, places.types(), [DERIVED[number] for number in sorted(chosen)], "Asia/Ho_Chi_Minh")
+    lean, whole = Trial(city, NOW), Trial(city, NOW)
+    whole.core.summing = Summing(whole.core)
+    whole.core.summing.configure("Asia/Ho_Chi_Minh", NOW)
+    for trial in (lean, whole):
+        for number, values in enumerate(hours):
+            if values:
+                trial.feed(Given(NOW + number * HOUR, NOW + number * HOUR, "a", values))
+        trial.finish(NOW + (len(hours) + 2) * HOUR)
+    assert lean.transitions == whole.transitions
 
 
 def test_counts_hours_and_open_alerts() -> None:
