@@ -151,6 +151,26 @@ def test_what_happened_while_warming_up_is_left_out() -> None:
     assert found.new.scores["smoke"].alerts == 1
 
 
+def test_an_alert_that_is_open_when_it_begins_counts_its_hours_from_there() -> None:
+    values = [50, 150, 150, 150, 50, 150, 50]
+    found = backtest.run(recording(*values), [rule(confirm=1)], None, Labels(), quiet, since_ms=NOW + 2 * HOUR)
+    score = found.new.scores["smoke"]
+    assert (score.before, score.alerts, score.told, score.hours) == (1, 1, 1, {"warning": 3.0})
+    assert [(alarm.fired_ms, alarm.steps[0][0]) for alarm in found.new.alarms] == [
+        (NOW + HOUR, NOW + 2 * HOUR),
+        (NOW + 5 * HOUR, NOW + 5 * HOUR),
+    ]
+    assert report.document(found)["rules"][0]["open_before"] == 1
+
+
+def test_of_one_station_nothing_is_said_of_the_others() -> None:
+    entries = [places.station(name, "1h", {"medium": "air"}, ("pm25",), judged=False) for name in "ab"]
+    given = [Given(NOW + n * HOUR, NOW + n * HOUR, name, {"pm25": 150.0}) for n in range(30) for name in "ab"]
+    whole = Recording(places.configuration(entries, places.types(), (), "Asia/Ho_Chi_Minh"), given, HOUR, {}, 0, {"a": "a", "b": "b"})
+    found = backtest.run(of_stations(whole, ["b"]), [rule(confirm=1)], None, Labels(), quiet)
+    assert (found.new.sensors, [alarm.where for alarm in found.new.alarms]) == (0, ["b"])
+
+
 def test_windows_and_derived_parameters_say_how_much_must_be_read_before() -> None:
     rules = [rule("avg(pm25, 3h) > 100"), rule("pm25_24h > 10", "daily")]
     assert backtest.warm_up_ms(backtest.compiled(rules[:1], {})) == 3 * HOUR
