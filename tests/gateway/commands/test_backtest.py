@@ -162,6 +162,7 @@ def test_over_duckdb_it_says_what_the_gateway_said(tmp_path: Path, gateway: Meas
     )
 
 
+@pytest.mark.slow
 def test_through_the_command_a_part_of_it_is_warmed_up_by_what_was_before(tmp_path: Path, gateway: Measured) -> None:
     config = write_config(tmp_path, DUCKDB)
     transitions, lines, told, last = gateway
