@@ -16,10 +16,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+SOAK := tests/rules tests/gateway/test_core.py tests/gateway/test_core_records.py tests/gateway/test_core_rules_properties.py \
+	tests/gateway/test_conditions.py tests/gateway/ledger tests/devices/qc tests/devices/test_hours.py tests/devices/test_timing.py
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements-build.in --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-.PHONY: help demo test check bench bench-quality fuzz lock schemas dashboards format clean
+.PHONY: help demo test check bench bench-quality fuzz soak lock schemas dashboards format clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,6 +49,9 @@ bench-quality: .venv/.dev  ## what the quality tests find of what people labelle
 
 fuzz: .venv/.dev  ## feed every reader of outside bytes with what it does not expect for ten minutes (FUZZ_SECONDS=60, FUZZ_ARGS="format")
 	$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) $(FUZZ_ARGS)
+
+soak: .venv/.dev  ## 10,000 examples of each property of rules, core, ledger, judge and windows: hours (SOAK_ARGS="tests/rules" for some)
+	HYPOTHESIS_PROFILE=soak $(PYTEST) --timeout 0 --durations 20 -m "hypothesis and not server" $(or $(SOAK_ARGS),$(SOAK))
 
 format: .venv/.dev  ## write every file as the formatter wants it
 	$(BIN)/ruff check --fix .

@@ -20,12 +20,16 @@ from rules import builtin
 if TYPE_CHECKING:
     from gateway.core import Core
 
+_NEVER = 1 << 62
+
 
 class Silence:
     """The device side of the core. `core` gives state, registry and timers."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._scheduled: dict[str, int] = {}
+        """Device → its earliest entry on the heap: one is enough, it is worked out again when it comes up. Derived."""
 
     def clock_of(self, source: str) -> SilenceClock:
         """The silence clock of a source; for "" (not bound, never heard) the first by name; stopped if there is none."""
@@ -44,11 +48,17 @@ class Silence:
         """Ask to be woken when it will be overdue."""
         clock = self.clock_of(device.source)
         if clock.paused_since is None and device.silent_since is None:
-            self._core.schedule(device.alive_s + self.silent_after(device) + clock.paused_ms, "d", device.id)
+            due = device.alive_s + self.silent_after(device) + clock.paused_ms
+            if due < self._scheduled.get(device.id, _NEVER):
+                self._scheduled[device.id] = due
+                self._core.schedule(due, "d", device.id)
 
     def device_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
         """The silence timer of a device came up: it may have spoken since."""
         device = self._core.devices.get(name)
+        if self._scheduled.get(name, due_ms) != due_ms:
+            return  # overtaken by an earlier entry, which has come up and put another in its place
+        self._scheduled.pop(name, None)
         if device is None or device.silent_since is not None:
             return
         clock = self.clock_of(device.source)
@@ -260,6 +270,7 @@ class Silence:
 
     def reschedule_all(self) -> None:
         """After a restore, a clock jump, a link or configuration change: work out every timer again."""
+        self._scheduled.clear()
         for name in sorted(self._core.devices):
             self.schedule_device(self._core.devices[name])
 

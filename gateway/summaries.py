@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from devices import days, loader, ring
 from devices import hours as hourly
 from devices.hours import COMPLETE, HOUR_MS, Hour, HourState, Kind
-from devices.indices.air import daily_air, hourly_air
+from devices.indices.air import daily_air, hourly_air, hourly_values
 from devices.indices.result import Index
 from devices.indices.water import water
 from devices.reading import Line, Value
@@ -99,8 +99,14 @@ class Written(NamedTuple):
     """Indices and derived parameters, with the last hour of a day the daily ones too: what rules see."""
 
 
-def write(place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of: Callable[[str], str], *, final: bool = False) -> Written:
-    """Everything of this hour, which must be closed. The ring of means gets the hour's."""
+def write(
+    place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of: Callable[[str], str],
+    *, final: bool = False, only: frozenset[str] | None = None,
+) -> Written:  # fmt: skip
+    """Everything of this hour, which must be closed. The ring of means gets the hour's.
+
+    `only`: nothing but the values of these derived parameters and indices is wanted (a backtest); None: all, with the lines.
+    """
     start = calendar.start(hour)
     area = place.area_at(start)
     found = Written([], {})
@@ -115,6 +121,8 @@ def write(place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of
             measured.add(parameter)
             mean, part = closed.mean(one.kind), closed.used / due if closed.used < due else 1.0
             ring.keep_mean(one.hours, hour, mean if part >= COMPLETE else None)
+            if only is not None:
+                continue
             medium = medium_of(parameter)
             if medium not in items:
                 items[medium] = [], []
@@ -123,6 +131,10 @@ def write(place: Station, parts: Parts, hour: int, calendar: Calendar, medium_of
             notes.append(("final", 1.0 if final else 0.0))
             found.lines.append(Line(f"{medium}_1h", place.id, entry.id, area, start, tuple(values), tuple(notes)))
     day = calendar.day(hour)
+    if only is not None:
+        if measured or hour == day.last:
+            _values_only(found.values, parts, hour, day, measured, medium_of, only)
+        return found
     if hour == day.last:
         _write_day(found, place, parts, day, calendar, medium_of, final=final)
     if measured or hour == day.last:
@@ -221,6 +233,37 @@ def _write_indices(
     elif means := _means_of_water(parts, hour, measured, medium_of):
         _say(water(means), "vn_wqi", values, notes)
         _index_line(found.lines, place, calendar.start(hour), values, notes, final=final)
+
+
+def _values_only(
+    values: dict[str, float], parts: Parts, hour: int, day: LocalDay, measured: set[str], medium_of: Callable[[str], str],
+    only: frozenset[str],
+) -> None:  # fmt: skip
+    """What `_write_indices` would find of these, for less: a backtest closes a hundred thousand hours."""
+    derived = loader.derived_table()
+    indices = any(derived[name].parameter is None for name in only)
+    daily = hour == day.last and any(derived[name].of == "day" for name in only)
+    seen = {derived[name].parameter for name in only}
+    of_air = _of_air(parts)
+    if of_air:
+        hours = ring.RING_HOURS if daily else _DAY_OF_HOURS
+        rings = {name: _together(parts, name, hour, hours) for name in of_air if indices or name in seen}
+        if measured:
+            if indices:
+                air = hourly_air(rings, day.date)
+                values |= air.values
+                _say(air.vn_aqi, "vn_aqi", values, [])
+                _say(air.us_aqi, "us_aqi", values, [])
+            else:
+                values |= hourly_values(rings, only)
+        if daily:
+            of_day = {name: means[-day.hours :] for name, means in rings.items()}
+            whole = daily_air(of_day, {name: means[: -day.hours] for name, means in rings.items()}, day.date)
+            values |= {name: value for name, value in whole.values.items() if derived[name].of == "day"}
+            _say(whole.vn_aqi, "vn_aqi_day", values, [])
+            _say(whole.us_aqi, "us_aqi_day", values, [])
+    elif indices and (means := _means_of_water(parts, hour, measured, medium_of)):
+        _say(water(means), "vn_wqi", values, [])
 
 
 def _of_air(parts: Parts) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ class Summing:
         self.calendar = Calendar(parse_zone(DEFAULT_ZONE), 0)
         self.phase_ms = 0
         """How far the city's hours are from whole UTC hours."""
+        self.only: frozenset[str] | None = None
+        """Derived parameters and indices that somebody sees: a trial makes no others, and no lines. None: all."""
 
     def configure(self, zone: str, now_ms: int) -> None:
         """The city's zone: days and, in zones with half an hour, hours go by it."""
@@ -190,7 +192,7 @@ class Summing:
         place = self._core.interpreter.registry.stations.get(station.id)
         if place is None:
             return
-        found = write(place, parts, hour, self.calendar, self._medium_of, final=final)
+        found = write(place, parts, hour, self.calendar, self._medium_of, final=final, only=self.only)
         out.lines.extend(found.lines)
         if newest and found.values:
             start = self.calendar.start(hour)

@@ -48,6 +48,8 @@ class Timers:
     def station_due(self, name: str, due_ms: int, now_ms: int, out: Outcomes) -> None:
         """A timer of this station came up. `due_ms` is its time, `now_ms` that of the input that found it."""
         station = self._core.stations.get(name)
+        if self._scheduled.get(name, due_ms) != due_ms:
+            return  # overtaken by an earlier entry, which has come up and put another in its place
         self._scheduled.pop(name, None)
         if station is None or name not in self._watching.watches:
             return

@@ -5,7 +5,7 @@
     check  10 examples: `make check`
     dev    50 examples a property, new ones each time
     ci     100 examples, always the same ones: a red run can be repeated
-    soak   5,000 examples, for a night
+    soak   10,000 examples: `make soak`
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SLOW_MACHINE = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("check", max_examples=10, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_SLOW_MACHINE)
-settings.register_profile("soak", max_examples=5_000, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile("soak", max_examples=10_000, deadline=None, suppress_health_check=_SLOW_MACHINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") == "true" else "dev"))
 
 _HERE = Path(__file__).parent

@@ -37,7 +37,6 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
         "devices/formats/test_contract.py",
         "a maker's own form, message by message",
     ),
-    "gateway/commands/backtest.py": ("docs/test_your_first_rule.py", "what a command does"),
     "gateway/commands/rules_app.py": ("docs/test_your_first_rule.py", "what a command prints"),
     "gateway/commands/replay.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/stations_app.py": ("e2e/test_registry_way.py", "what a command does"),

@@ -8,7 +8,7 @@ Hours are hour-ending: the one labelled 01:00 holds 00:00 to 01:00, and a day is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -50,6 +50,11 @@ def hourly_air(hours: Hours, at: date, *, us_edition: str | None = None) -> AirI
     """
     values, missing = _hourly(hours, derived_table())
     return _indices(values, missing, at, us_edition, daily=False)
+
+
+def hourly_values(hours: Hours, only: Container[str]) -> dict[str, float]:
+    """These derived parameters of the hour that is the last of each sequence, without the indices: as in `hourly_air`, for less."""
+    return _hourly(hours, derived_table(), only)[0]
 
 
 def daily_air(day: Hours, before: Hours, at: date, *, us_edition: str | None = None) -> AirIndices:
@@ -130,11 +135,13 @@ def _indices(values: Mapping[str, float], missing: Mapping[str, Why], at: date, 
     return AirIndices(found[0], found[1], values, missing)
 
 
-def _hourly(hours: Hours, table: DerivedTable) -> tuple[dict[str, float], dict[str, Why]]:
+def _hourly(hours: Hours, table: DerivedTable, only: Container[str] | None = None) -> tuple[dict[str, float], dict[str, Why]]:
     values: dict[str, float] = {}
     missing: dict[str, Why] = {}
     for parameter, means in hours.items():
         for entry in table.of(parameter, "hour"):
+            if only is not None and entry.id not in only:
+                continue
             value: float | None
             if entry.averaging == "nowcast":
                 value, why = nowcast(means), Why.NOWCAST_HOURS

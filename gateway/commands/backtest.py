@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from devices.registry import DEFAULT_ZONE
 from devices.times import parse_zone
@@ -23,20 +25,23 @@ from gateway.trial import backtest
 from gateway.trial.backtest import Backtest, Labels
 from gateway.trial.recording import Progress, Recording, as_if, from_file, from_history, of_stations
 
+_Rules: TypeAlias = Sequence[Mapping[str, Any]]
+
 
 def over_file(
     path: Path, map_name: str, core: CoreConfig | None, new: Sequence[Path], against: Sequence[Path] | None, stations: Sequence[str],
     labels: Labels, begin_ms: int | None = None,
 ) -> tuple[Backtest, Recording]:  # fmt: skip
     """Over a file of series, as if it began at `begin_ms`. Raises EnvgwError, ConfigError."""
-    rules, old = backtest.rules_of(new), None if against is None else backtest.rules_of(against)
+    rules, old = _versions(new, core, against)
     with progress() as told:
         recording = from_file(path, load_map(map_name), core, told)
         if stations:
             recording = of_stations(recording, stations)
         if begin_ms is not None:
             recording = as_if(recording, begin_ms)
-        return backtest.run(recording, rules, old, labels, told), recording
+        with _collecting_seldom():
+            return backtest.run(recording, rules, old, labels, told), recording
 
 
 def over_history(
@@ -44,7 +49,7 @@ def over_history(
     stations: Sequence[str],
 ) -> tuple[Backtest, Recording]:  # fmt: skip
     """Over the configured history, through the running gateway if there is one. Raises EnvgwError, ConfigError."""
-    rules, old = backtest.rules_of(new), None if against is None else backtest.rules_of(against)
+    rules, old = _versions(new, core, against)
     now = Clock().now_ms()
     try:
         since_ms, until_ms = parse_instant(since, now), parse_instant(until, now)
@@ -56,13 +61,35 @@ def over_history(
 
     async def read(told: Progress) -> Recording:
         first = iso(since_ms - warm_ms)
-        return await from_history(rows(settings, None, None, first, until), core, since_ms - warm_ms, until_ms, told)
+        return await from_history(rows(settings, None, None, first, iso(until_ms)), core, since_ms - warm_ms, until_ms, told)
 
     with progress() as told:
         recording = asyncio.run(read(told))
         if stations:
             recording = of_stations(recording, stations)
-        return backtest.run(recording, rules, old, Labels(), told, since_ms), recording
+        with _collecting_seldom():
+            return backtest.run(recording, rules, old, Labels(), told, since_ms), recording
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """A recording is long and stays: walking it again and again for cycles would take a tenth of the time (as in `gateway.app`)."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+
+
+def _versions(new: Sequence[Path], core: CoreConfig | None, against: Sequence[Path] | None) -> tuple[_Rules, _Rules | None]:
+    """The rules to try (without files those of the configuration, wherever it has them), and those to compare with."""
+    rules: _Rules = backtest.rules_of(new) if new or core is None else core.plain["rules"]
+    if not rules:
+        raise EnvgwError("there are no rules to try: name some with --rules")
+    return rules, None if against is None else backtest.rules_of(against)
 
 
 def zone_of(recording: Recording) -> tzinfo:

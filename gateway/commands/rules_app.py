@@ -177,16 +177,15 @@ def rules_backtest(
     try:
         loaded = load(config) if configured or not rules or from_ is None else None
         core = coreconfig.build(loaded) if loaded is not None else None
-        chosen = rules or [Path(document.file) for document in loaded.rules] if loaded is not None else rules or []
         if from_ is not None:
             labels = Labels(_labels(label_bad), _labels(label_event))
             found, recording = over_file(
-                from_, str(map_), core, chosen, against, station or (), labels, None if begin is None else instant(begin, "")
+                from_, str(map_), core, rules or (), against, station or (), labels, None if begin is None else instant(begin, "")
             )
         else:
             assert loaded is not None
             assert core is not None
-            found, recording = over_history(loaded.settings, core, str(since), until, chosen, against, station or ())
+            found, recording = over_history(loaded.settings, core, str(since), until, rules or (), against, station or ())
     except ConfigError as error:
         problems(error)
     if picture is not None:

@@ -125,7 +125,7 @@ def _version(recording: Recording, rules: Sequence[Mapping[str, Any]], labels: L
     trial.finish(recording.until_ms)
     progress(1.0)
     transitions = [item for item in trial.transitions if item.event_ms >= since_ms]
-    found = alarms(transitions, trial.told)
+    found = alarms(trial.transitions, trial.told, since_ms)
     result = scores([str(rule["id"]) for rule in rules], found, transitions, recording.until_ms)
     gap = _GAP_INTERVALS * recording.interval_ms
     for rule in compiled(rules, recording.plain):

@@ -121,8 +121,11 @@ def as_if(recording: Recording, begin_ms: int) -> Recording:
 
 
 def of_stations(recording: Recording, wanted: Sequence[str]) -> Recording:
-    """Only what these stations said. Raises EnvgwError if nothing is left."""
+    """Only these stations, as if there were no others. Raises EnvgwError if nothing is left."""
     given = [item for item in recording.given if recording.stations.get(item.device) in wanted]
     if not given:
         raise EnvgwError(f"nothing is there of {', '.join(wanted)}: there is {', '.join(sorted(set(recording.stations.values())))}")
-    return Recording(recording.plain, given, recording.interval_ms, recording.labels, recording.skipped, recording.stations)
+    plain = {**recording.plain, "stations": [item for item in recording.plain["stations"] if item["id"] in wanted]}
+    stations = {device: station for device, station in recording.stations.items() if station in wanted}
+    labels = {key: rows for key, rows in recording.labels.items() if key[0] in wanted}
+    return Recording(plain, given, recording.interval_ms, labels, recording.skipped, stations)

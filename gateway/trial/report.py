@@ -51,6 +51,7 @@ def _score(score: Score, until_ms: int) -> Document:
         "told": score.told,
         "late": score.late,
         "open": score.open,
+        "open_before": score.before,
         "flapping": score.flapping,
         "hours": {name: round(hours, 3) for name, hours in score.hours.items()},
         "on_bad_data": [alarm.episode for alarm in score.on_bad],

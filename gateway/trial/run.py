@@ -105,7 +105,7 @@ class _OnlyForRules(Summing):
         super().__init__(core)
         derived = loader.derived_table()
         words = {word for rule in rules for word in re.findall(r"\w+", rule)}
-        self._seen = {name for name in derived if name in words}
+        self.only = self._seen = frozenset(name for name in derived if name in words)
         """Derived parameters that rules name (or whose name stands elsewhere in them: then hours are closed for nothing)."""
 
     def passed(self, station: StationState, event_ms: int, received_ms: int, out: Outcomes) -> None:
@@ -122,6 +122,9 @@ class _OnlyForRules(Summing):
     ) -> None:  # fmt: skip
         if not final:  # the last word on an hour comes after rules have seen it
             super()._write(station, parts, hour, now_ms, out, final=final, newest=newest)
+
+    def _mark_final(self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, out: Outcomes) -> None:
+        pass  # for the histories too
 
     def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
         values = {name: value for name, value in values.items() if name in self._seen}

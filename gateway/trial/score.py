@@ -27,6 +27,8 @@ class Alarm:
     ended_ms: int | None = None
     late: bool = False
     told: bool = False
+    before: bool = False
+    """It fired before the backtest began; its steps begin with that."""
     steps: list[tuple[int, str, str]] = field(default_factory=list)
     """(event time, severity or `unknown`, reason)."""
 
@@ -56,6 +58,8 @@ class Score:
     told: int = 0
     late: int = 0
     open: int = 0
+    before: int = 0
+    """Alerts that had fired when the backtest began: their hours count, they do not."""
     flapping: int = 0
     hours: dict[str, float] = field(default_factory=dict)
     on_bad: list[Alarm] = field(default_factory=list)
@@ -79,8 +83,11 @@ class Run:
     readings: int
 
 
-def alarms(transitions: Iterable[Transition], told: set[str]) -> list[Alarm]:
-    """The episodes of rules, in the order of their begin. Built-in alerts about the sensors are not among them."""
+def alarms(transitions: Iterable[Transition], told: set[str], since_ms: int = 0) -> list[Alarm]:
+    """The episodes of rules, in the order of their begin. Built-in alerts about the sensors are not among them.
+
+    Of one that fired before `since_ms` (while warming up) what comes after is left; one that was over by then is left out.
+    """
     found: dict[str, Alarm] = {}
     for item in transitions:
         if item.kind != "threshold":
@@ -96,7 +103,13 @@ def alarms(transitions: Iterable[Transition], told: set[str]) -> list[Alarm]:
             alarm.ended_ms = item.event_ms
         else:
             alarm.steps.append((item.event_ms, "unknown" if item.state == "unknown" else item.severity, item.reason))
-    return sorted(found.values(), key=lambda alarm: (alarm.fired_ms, alarm.rule, alarm.where))
+    left = [alarm for alarm in found.values() if alarm.ended_ms is None or alarm.ended_ms > since_ms or alarm.fired_ms >= since_ms]
+    for alarm in left:
+        if alarm.fired_ms < since_ms:
+            alarm.before = True
+            _, severity, reason = [step for step in alarm.steps if step[0] <= since_ms][-1]
+            alarm.steps = [(since_ms, severity, reason), *(step for step in alarm.steps if step[0] > since_ms)]
+    return sorted(left, key=lambda alarm: (alarm.fired_ms, alarm.rule, alarm.where))
 
 
 def scores(rules: Sequence[str], found: Sequence[Alarm], transitions: Iterable[Transition], until_ms: int) -> dict[str, Score]:
@@ -104,9 +117,12 @@ def scores(rules: Sequence[str], found: Sequence[Alarm], transitions: Iterable[T
     result = {name: Score(name) for name in rules}
     for alarm in found:
         score = result[alarm.rule]
-        score.late += alarm.late
-        score.alerts += not alarm.late
-        score.told += alarm.told
+        if alarm.before:
+            score.before += 1
+        else:
+            score.late += alarm.late
+            score.alerts += not alarm.late
+            score.told += alarm.told
         score.open += alarm.ended_ms is None
         for name, hours in alarm.hours(until_ms).items():
             score.hours[name] = score.hours.get(name, 0.0) + hours

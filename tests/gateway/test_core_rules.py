@@ -510,6 +510,17 @@ def test_where_by_tag_and_owner() -> None:
     assert said(run(started(data), *(air(n, NOW + n, pm25=150) for n in range(3)))) == [("st-1", "firing", "condition")]
 
 
+def test_invariant_6_pending_timers_do_not_pile_up() -> None:
+    """A `for` that is due before the silence put its entry on the heap beside that one; from then on each asked for another."""
+    core = town(rule("pm25 > 100", **{"for": "90s"}), air=1)
+    pending = []
+    for n in range(600):
+        run(core, air(0, NOW + n * MIN, pm25=150 if n % 5 < 3 else 50), Tick(NOW + n * MIN + 45_000))
+        if n in (299, 599):
+            pending.append(sum(kind in "ds" for _, kind, _ in core._timers))
+    assert pending[1] <= pending[0] < 20
+
+
 # ---------------------------------------------------------------- restart and clocks
 
 

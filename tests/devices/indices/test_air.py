@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.indices.air import AirIndices, air_index, daily_air, hourly_air
+from devices.indices.air import AirIndices, air_index, daily_air, hourly_air, hourly_values
 from devices.indices.reasons import Note, Why
 from devices.indices.result import Index
 from devices.loader import catalogue, derived_table
@@ -235,3 +235,9 @@ def test_more_dust_in_every_hour_is_no_better_air(hours: list[float], more: floa
         assert one is not None
         assert other is not None
         assert one <= other
+
+
+@given(st.dictionaries(st.sampled_from(POLLUTANTS), HOURS), st.sets(st.sampled_from(sorted(derived_table()))))
+def test_single_derived_parameters_are_those_of_the_whole(hours: dict[str, list[float | None]], only: set[str]) -> None:
+    whole = hourly_air(hours, DAY).values
+    assert hourly_values(hours, only) == {name: value for name, value in whole.items() if name in only}

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from devices.times import parse_zone
 from gateway.core import Core
 from gateway.inputs import Config, Link, Message, Start, Tick
 from gateway.series.maps import SeriesMap
+from gateway.summing import Summing
 from gateway.trial import backtest, places, report
 from gateway.trial.backtest import Labels
 from gateway.trial.picture import draw
@@ -62,6 +65,36 @@ def test_a_trial_says_what_the_gateways_core_says_of_the_same_messages() -> None
         (item.episode, item.state, item.reason, item.event_ms, item.value) for item in found
     ]
     assert Config  # the same inputs as the gateway's
+
+
+DERIVED = [
+    rule("pm25_24h > 60", "daily", clear="pm25_24h < 50"),
+    rule("o3_8h_max > 70 or no2_1h_max > 160", "highest"),
+    rule("vn_aqi > 100", "index"),
+    rule("us_aqi_day > 90 and age(no2) < 3h", "index-day"),
+    rule("co_1h > limit('QCVN 05:2023', co, '1h')", "limit"),
+    rule("avg(pm25, 3h) > 80", "window"),
+]
+HOURLY = st.fixed_dictionaries(
+    {}, optional={name: st.floats(0, 300).map(lambda value: round(value, 1)) for name in ("pm25", "o3", "no2", "co")}
+)
+
+
+@settings(max_examples=max(5, settings().max_examples // 20))
+@given(st.lists(HOURLY, min_size=24, max_size=72), st.sets(st.sampled_from(range(len(DERIVED))), min_size=1))
+def test_only_the_sums_that_rules_see_are_made_and_they_are_the_gateways(hours: list[dict[str, float]], chosen: set[int]) -> None:
+    """A trial leaves out what nobody reads; with everything that the gateway makes the transitions are the same."""
+    entries = [places.station("a", "1h", {"medium": "air"}, ("pm25", "o3", "no2", "co"), judged=True)]
+    city = places.configuration(entries, places.types(), [DERIVED[number] for number in sorted(chosen)], "Asia/Ho_Chi_Minh")
+    lean, whole = Trial(city, NOW), Trial(city, NOW)
+    whole.core.summing = Summing(whole.core)
+    whole.core.summing.configure("Asia/Ho_Chi_Minh", NOW)
+    for trial in (lean, whole):
+        for number, values in enumerate(hours):
+            if values:
+                trial.feed(Given(NOW + number * HOUR, NOW + number * HOUR, "a", values))
+        trial.finish(NOW + (len(hours) + 2) * HOUR)
+    assert lean.transitions == whole.transitions
 
 
 def test_counts_hours_and_open_alerts() -> None:
@@ -116,6 +149,26 @@ def test_limits_that_are_in_force_only_today_hold_for_old_data_that_is_moved() -
 def test_what_happened_while_warming_up_is_left_out() -> None:
     found = backtest.run(recording(150, 50, 50, 150, 50), [rule(confirm=1)], None, Labels(), quiet, since_ms=NOW + 2 * HOUR)
     assert found.new.scores["smoke"].alerts == 1
+
+
+def test_an_alert_that_is_open_when_it_begins_counts_its_hours_from_there() -> None:
+    values = [50, 150, 150, 150, 50, 150, 50]
+    found = backtest.run(recording(*values), [rule(confirm=1)], None, Labels(), quiet, since_ms=NOW + 2 * HOUR)
+    score = found.new.scores["smoke"]
+    assert (score.before, score.alerts, score.told, score.hours) == (1, 1, 1, {"warning": 3.0})
+    assert [(alarm.fired_ms, alarm.steps[0][0]) for alarm in found.new.alarms] == [
+        (NOW + HOUR, NOW + 2 * HOUR),
+        (NOW + 5 * HOUR, NOW + 5 * HOUR),
+    ]
+    assert report.document(found)["rules"][0]["open_before"] == 1
+
+
+def test_of_one_station_nothing_is_said_of_the_others() -> None:
+    entries = [places.station(name, "1h", {"medium": "air"}, ("pm25",), judged=False) for name in "ab"]
+    given = [Given(NOW + n * HOUR, NOW + n * HOUR, name, {"pm25": 150.0}) for n in range(30) for name in "ab"]
+    whole = Recording(places.configuration(entries, places.types(), (), "Asia/Ho_Chi_Minh"), given, HOUR, {}, 0, {"a": "a", "b": "b"})
+    found = backtest.run(of_stations(whole, ["b"]), [rule(confirm=1)], None, Labels(), quiet)
+    assert (found.new.sensors, [alarm.where for alarm in found.new.alarms]) == (0, ["b"])
 
 
 def test_windows_and_derived_parameters_say_how_much_must_be_read_before() -> None:
