@@ -14,9 +14,9 @@ from devices.problems import did_you_mean
 from devices.times import parse_instant as read_instant
 from gateway.api.times import parse_instant
 from gateway.commands.client import Api, NotRunning
-from gateway.errors import EnvgwError
+from gateway.errors import DeliveryError, EnvgwError, Permanent
 from gateway.history.base import StoredReading
-from gateway.history.query import Format, query_offline, write_answer
+from gateway.history.query import Format, iso, query_offline, write_answer
 from gateway.settings import Settings
 
 
@@ -59,6 +59,27 @@ async def rows(
         section, settings.gateway.data_dir, station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms
     ):
         yield row
+
+
+class AnyHistory:
+    """`rows` with the face of a history, for what asks one (`gateway.prehistory`): the running gateway's, or the configured one's."""
+
+    name = "configured"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def query(
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+    ) -> AsyncIterator[StoredReading]:
+        """See `gateway.history.base.History`. Raises DeliveryError."""
+        try:
+            async for row in rows(self._settings, station, None if parameters is None else list(parameters), iso(since_ms), iso(until_ms)):
+                yield row
+        except DeliveryError:
+            raise
+        except EnvgwError as error:
+            raise Permanent(str(error)) from error
 
 
 async def _online(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway import coreconfig
+from gateway import coreconfig, prehistory
 from gateway.api.events import iso
 from gateway.commands.client import Api, NotRunning
 from gateway.conditions import vocabulary
@@ -120,7 +121,10 @@ def diff(settings: Settings, new: CoreConfig, old: CoreConfig) -> Row:
         work = Hydrating(new.plain, known(core), now_ms)
         coverage = []
         if work.needed:
+            from gateway.commands.query import AnyHistory  # DuckDB takes longer to import than the rest of the command to run
+
             work.take_in(ledger)
+            asyncio.run(prehistory.fill(work, AnyHistory(settings), now_ms))
             coverage = work.result().coverage
         before = {
             episode.latest.episode: episode.latest
