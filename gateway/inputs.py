@@ -68,7 +68,7 @@ class Config(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
     digest: str
     text: str
     windows: tuple[tuple[str, str, bytes], ...] = ()
-    """(station, window, state) of windows that this configuration needs anew, filled from the journal (`gateway.hydrate`)."""
+    """(station, window, state) of windows that this configuration needs anew, filled from journal and history (`gateway.hydrate`)."""
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="l"):

@@ -1,6 +1,6 @@
 """Hot reload of stations, types and rules: on SIGHUP, when a file changes, and through the API. All or nothing.
 
-    files ──▶ checked and compiled in a thread ──▶ new windows filled from the journal ──▶ one `Config` input ──▶ in force
+    files ──▶ checked and compiled in a thread ──▶ new windows filled (`gateway.hydrate`) ──▶ one `Config` input ──▶ in force
                    │ anything wrong
                    └──▶ the old configuration runs on; health is yellow and says why, until it is right again
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
-from gateway import coreconfig
+from gateway import coreconfig, prehistory
 from gateway.config import ConfigError, LoadedConfig, load
 from gateway.coreconfig import CoreConfig
 from gateway.hydrate import Hydrating, Hydration, known
@@ -128,7 +128,7 @@ class Reloader:
         return {"changed": True, "problems": [], "digest": config.digest, "windows": windows}
 
     async def hydrate(self, config: CoreConfig) -> Hydration:
-        """Windows that the running core lacks, filled from the journal (semantics E6)."""
+        """Windows that the running core lacks, filled from the journal, and from the history before it begins (semantics E6)."""
         gateway = self._gateway
         there, now_ms, plain = known(gateway.core), gateway.inbox.now_ms(), config.plain
 
@@ -142,6 +142,9 @@ class Reloader:
         work = await asyncio.to_thread(first, gateway.ledger.ledger)
         if work is None:
             return Hydration()
+        filled = await prehistory.fill(work, gateway.query_history(), now_ms)
+        if filled.trouble:
+            log.warning("windows that begin before the journal are filled in part", **filled._asdict())
         for _ in range(PASSES):
             if not await asyncio.to_thread(work.take_in, gateway.ledger.ledger):
                 break

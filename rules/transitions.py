@@ -174,7 +174,9 @@ def elapse(rule: Rule, state: RuleState, upto_ms: int, silence_ms: int, changes:
             continue
         level = state.levels[index]
         if level.paused is None:
-            level.on, level.due = True, None  # LEVEL["pending", "due"]
+            for other in state.levels:  # those that are due together are one change: the highest of them (semantics E3)
+                if not other.on and other.paused is None and other.due == at_ms:
+                    other.on, other.due = True, None  # LEVEL["pending", "due"]
             _settle(rule, state, at_ms, changes)
         else:
             _off(level)  # LEVEL["paused", "silent"]

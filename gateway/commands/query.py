@@ -17,7 +17,7 @@ from devices.times import parse_instant as read_instant
 from gateway.api.times import parse_instant
 from gateway.commands.client import Api, NotRunning
 from gateway.commands.progress import Told, bar
-from gateway.errors import EnvgwError
+from gateway.errors import DeliveryError, EnvgwError, Permanent
 from gateway.history.base import Resolution, StoredReading
 from gateway.history.query import Format, query_offline, write_answer
 from gateway.history.rows import extra_columns, iso, reading_of
@@ -129,6 +129,27 @@ async def rows(
         station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution,
     ):  # fmt: skip
         yield row
+
+
+class AnyHistory:
+    """`rows` with the face of a history, for what asks one (`gateway.prehistory`): the running gateway's, or the configured one's."""
+
+    name = "configured"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def query(
+        self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int
+    ) -> AsyncIterator[StoredReading]:
+        """See `gateway.history.base.History`. Raises DeliveryError."""
+        try:
+            async for row in rows(self._settings, station, None if parameters is None else list(parameters), iso(since_ms), iso(until_ms)):
+                yield row
+        except DeliveryError:
+            raise
+        except EnvgwError as error:
+            raise Permanent(str(error)) from error
 
 
 async def _online(

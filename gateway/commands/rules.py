@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from devices.interpret import Interpreter
-from gateway import coreconfig
+from gateway import coreconfig, prehistory
 from gateway.api.events import iso
 from gateway.commands.client import Api, NotRunning
 from gateway.commands.rules_hints import hints
@@ -140,7 +141,10 @@ def diff(settings: Settings, new: CoreConfig, old: CoreConfig) -> Row:
         work = Hydrating(new.plain, known(core), now_ms)
         coverage = []
         if work.needed:
+            from gateway.commands.query import AnyHistory  # DuckDB takes longer to import than the rest of the command to run
+
             work.take_in(ledger)
+            asyncio.run(prehistory.fill(work, AnyHistory(settings), now_ms))
             coverage = work.result().coverage
         before = {
             episode.latest.episode: episode.latest

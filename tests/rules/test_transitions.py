@@ -65,6 +65,13 @@ def test_E3_levels_are_independent_and_the_worst_that_is_on_counts() -> None:
     ]
 
 
+def test_E3_levels_that_are_due_together_are_one_change() -> None:
+    levels = {name: {"when": f"pm25 > {limit}", "for": "10m"} for name, limit in (("info", 50), ("warning", 100), ("critical", 300))}
+    station = RuledStation(rule(**levels), interval_ms=15 * MIN)
+    station.reading(0, 150)
+    assert short(station.time(20)) == [("firing", "condition", 10, 1)]
+
+
 def test_E3_escalation() -> None:
     station = RuledStation(SMOKE)
     seen = []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from devices.reading import Line, Value
 from gateway import coreconfig
 from gateway.commands.rules import check, diff, difference
 from gateway.config import load
+from gateway.history.factory import make_history
 from gateway.ledger import Ledger
 from gateway.outcomes import Outcomes
 from gateway.rulefiles import with_rules
-from gateway.settings import LedgerSection
+from gateway.settings import LedgerSection, Settings
 from tests.tools.town import MIN, NOW, air
 from tests.tools.town import first as first_inputs
 
@@ -80,6 +83,13 @@ stations:
 """
 
 
+async def _archive(settings: Settings, at_ms: int) -> None:
+    """One reading that is older than the journal."""
+    history = make_history(settings.history[0], settings.gateway.data_dir)
+    await history.write([Line("air", "st-0", "an-0", "hai-chau", at_ms, (Value("pm25", 5.0, 1),))], 1)
+    await history.close()
+
+
 def test_a_diff_beside_a_ledger_names_the_alerts_that_would_end_and_the_windows(tmp_path: Path) -> None:
     written(tmp_path / "rules.yaml", GOOD)
     written(tmp_path / "stations.yaml", STATIONS)
@@ -107,7 +117,10 @@ def test_a_diff_beside_a_ledger_names_the_alerts_that_would_end_and_the_windows(
     found = diff(loaded.settings, coreconfig.build(with_rules(loaded, [gone])), old)
     assert [item["episode"] for item in found["ended"]] == [episode]
     assert found["kept"] == []
-    assert [item["window"] for item in found["windows"]] == ["pm25/7200000"]
+    assert [(item["window"], item["covered_s"]) for item in found["windows"]] == [("pm25/7200000", 120)]  # there is no history yet
+    asyncio.run(_archive(loaded.settings, NOW - 90 * MIN))
+    found = diff(loaded.settings, coreconfig.build(with_rules(loaded, [gone])), old)
+    assert [(item["window"], item["covered_s"]) for item in found["windows"]] == [("pm25/7200000", 92 * 60)]
     kept = written(tmp_path / "kept.yaml", GOOD.replace("> 50", "> 60"))
     found = diff(loaded.settings, coreconfig.build(with_rules(loaded, [kept])), old)
     assert [item["episode"] for item in found["kept"]] == [episode]
