@@ -51,7 +51,7 @@ class Sink(Protocol):
 class Nowhere:
     """--dry-run."""
 
-    through = "nothing: a dry run"
+    through = "nothing"
 
     def __init__(self) -> None:
         self.now_ms = _wall_ms()
@@ -207,8 +207,8 @@ def _wall_ms() -> int:
 
 def table(report: dict[str, Any]) -> Iterator[str]:
     """For people."""
-    done = "stored" if report["written"] else "would be stored"
-    yield f"{report['file']}: {report['rows']} rows read, {report['stored']} values {done} through {report['through']}"
+    done = f"stored through {report['through']}" if report["written"] else "would be stored (a dry run: nothing was)"
+    yield f"{report['file']}: {report['rows']} rows read, {report['stored']} values {done}"
     if report["left_out"]:
         yield f"  {report['left_out']} rows are of other stations (--only)"
     for reason, count in report["refused"].items():
