@@ -9,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from gateway.history.base import FINAL, Resolution, StoredNotes, StoredReading, is_asked, is_summary, notes_of
+from gateway.history.base import (
+    FINAL,
+    INDEX_NOTES,
+    SUMMARY_NOTES,
+    Notes,
+    Resolution,
+    StoredNotes,
+    StoredReading,
+    is_asked,
+    is_summary,
+    notes_of,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,8 +39,27 @@ _READINGS = f"""{_WANTED}
 SELECT series, time_ms, value, flag FROM reading_all JOIN wanted ON id = series WHERE {_SPAN} {{named}}
 ORDER BY place, time_ms, kind, revision DESC
 """
-# A value first, then what is said of it.
-_WITH_NOTES = f"""{_WANTED}, whole AS (SELECT unnest($lines) AS line, unnest($of) AS id)
+# Notes become columns of the value that they are about: of each the newest, whatever revision of the value it came with.
+_TOLD = (*((name, "text") for name in INDEX_NOTES), *((name, "number") for name in SUMMARY_NOTES))
+_WITH_NOTES = f"""{_WANTED}, whole AS (SELECT unnest($lines) AS line, unnest($of) AS id),
+told AS (
+    SELECT series AS id, time_ms, {", ".join(f"arg_max({kind}, revision) FILTER (name = '{name}') AS told_{name}" for name, kind in _TOLD)}
+    FROM note_all JOIN wanted ON id = series WHERE {_SPAN} {{named}} GROUP BY series, time_ms
+), marks AS (
+    SELECT series AS line, time_ms, arg_max(number, revision) AS told_{FINAL}
+    FROM note_all WHERE {_SPAN} AND name = '{FINAL}' AND series IN (SELECT line FROM whole) GROUP BY series, time_ms
+)
+SELECT found.id, found.time_ms, value, flag, {", ".join(f"told_{name}" for name, _ in _TOLD)}, told_{FINAL}
+FROM (
+    SELECT series AS id, time_ms, revision, value, flag FROM reading_all WHERE {_SPAN} {{named}}
+    UNION ALL SELECT series, time_ms, revision, value, flag FROM summary_all WHERE {_SPAN} {{named}}
+) AS found JOIN wanted USING (id)
+LEFT JOIN told ON told.id = found.id AND told.time_ms = found.time_ms
+LEFT JOIN whole ON whole.id = found.id LEFT JOIN marks ON marks.line = whole.line AND marks.time_ms = found.time_ms
+ORDER BY place, found.time_ms, kind, revision DESC
+"""
+_NAMES = (*INDEX_NOTES, *SUMMARY_NOTES, FINAL)
+_NOTES = f"""{_WANTED}, whole AS (SELECT unnest($lines) AS line, unnest($of) AS id)
 SELECT id, time_ms, value, flag, name, text
 FROM (
     SELECT series AS id, time_ms, '' AS name, revision, value, flag, NULL AS text FROM reading_all WHERE {_SPAN} {{named}}
@@ -90,10 +120,9 @@ class Readings:
         self._order: list[list[int]] = []
         """Place → its series."""
         self._asked = self._count = self._rows = 0
-        self._told = False
-        self._key: _Row = ()
-        self._reading: StoredReading | None = None
-        self._notes: dict[str, str | float] = {}
+        self._with_notes = False
+        self._key = (0, 0, 0)
+        """Place, kind and time of the last row."""
 
     def begin(self, connection: duckdb.DuckDBPyConnection) -> None:
         media = [
@@ -101,7 +130,7 @@ class Readings:
             for (name,) in connection.execute("SELECT DISTINCT medium FROM series ORDER BY medium").fetchall()
             if is_asked(name, self._parameters, self._resolution)
         ]
-        self._told = any(is_summary(name) for name in media)
+        self._with_notes = any(is_summary(name) for name in media)
         found = connection.execute(
             "SELECT station, device, parameter, medium, area, id FROM series WHERE list_contains($media, medium) "
             "AND ($station IS NULL OR station = $station) "
@@ -134,42 +163,29 @@ class Readings:
         ids = [number for place in self._order[begin : self._asked] for number in place]
         series = [self._series[number] for number in ids]
         asked = self._span | {"ids": ids, "places": [one.place for one in series], "kinds": [one.kind for one in series]}
-        if self._told:
+        if self._with_notes:
             of = [number for number in ids if number in self._lines]
             asked |= {"lines": [self._lines[number] for number in of], "of": of}
         named = f"AND series IN ({', '.join(map(str, ids))})" if len(ids) <= _FEW else ""
-        return (_WITH_NOTES if self._told else _READINGS).format(named=named), asked
+        return (_WITH_NOTES if self._with_notes else _READINGS).format(named=named), asked
 
     def feed(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
-        self._rows += len(rows)
-        return self._with_notes(rows) if self._told else self._newest(rows)
-
-    def _newest(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
         """Of the revisions of a reading the first, which is the newest."""
-        series, (place, kind, last_ms) = self._series, self._key or (0, 0, 0)
-        for number, time_ms, value, flag in rows:
+        self._rows += len(rows)
+        series, (place, kind, last_ms) = self._series, self._key
+        for number, time_ms, value, flag, *said in rows:
             its_place, its_kind, names = series[number]
             if time_ms != last_ms or its_place != place or its_kind != kind:
                 place, kind, last_ms = its_place, its_kind, time_ms
-                yield StoredReading._make((time_ms, *names, value, flag, ()))
+                yield StoredReading._make((time_ms, *names, value, flag, _told(said, value) if said else ()))
         self._key = (place, kind, last_ms)
 
-    def _with_notes(self, rows: Sequence[_Row]) -> Iterator[StoredReading]:
-        """A reading and then what is said of it, each the newest first."""
-        for number, time_ms, value, flag, name, text in rows:
-            place, kind, names = self._series[number]
-            if (place, kind, time_ms) != self._key:
-                yield from self.rest()
-                self._key = (place, kind, time_ms)
-            if name:
-                self._notes.setdefault(name, value if text is None else text)
-            elif self._reading is None:
-                self._reading = StoredReading(time_ms, *names, value, flag)
-
     def rest(self) -> Iterator[StoredReading]:
-        if self._reading is not None:
-            yield self._reading._replace(notes=notes_of(self._notes, self._reading.value)) if self._notes else self._reading
-        self._reading, self._notes = None, {}
+        return iter(())
+
+
+def _told(said: list[str | float | None], value: float | None) -> Notes:
+    return notes_of({name: content for name, content in zip(_NAMES, said, strict=True) if content is not None}, value)
 
 
 class Points:
