@@ -22,7 +22,7 @@ from rules.columns import Numbers, numbers
 from rules.transitions import RuleState
 from rules.windows import WindowState
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 class SilenceClock(msgspec.Struct, array_like=True):
@@ -255,5 +255,7 @@ class Globals(msgspec.Struct):
     """Source → event time at which its open `broker-lost` episode began."""
     started_ms: int = 0
     """When the process started last."""
+    backlog: dict[str, int] = {}
+    """Lane → when its open `gateway-backlog` episode began."""
     told: dict[str, list[int]] = {}
     """Rule → when receivers were told of new alerts, for rules with `rate`."""

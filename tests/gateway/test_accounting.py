@@ -24,7 +24,7 @@ from gateway.metrics import Metrics
 from gateway.outcomes import Outcomes
 from tests.tools.town import NOW, air, started
 
-MINUTE = Accounting(NOW, "hue-1", (("received", 12.0), ("health", 1)), (("city", 3.0), ("local", 0.0)))
+MINUTE = Accounting(NOW, "hue-1", (("received", 12.0), ("health", 1)), (("city", 3.0, 1.5), ("local", 0.0, 0.0)))
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
 FIGURES = st.integers(0, 2**53) | st.floats(0, 1e12)
 
@@ -33,9 +33,9 @@ def test_one_line_for_the_whole_and_one_a_lane() -> None:
     whole, city, local = own_lines(MINUTE)
     assert (whole.medium, whole.station, whole.device, whole.area, whole.time_ms) == ("gateway", "hue-1", "-", "", NOW)
     assert [(item.parameter, item.value, item.flag) for item in whole.values] == [("received", 12.0, 1), ("health", 1.0, 1)]
-    assert [(line.device, line.values[0].parameter, line.values[0].value) for line in (city, local)] == [
-        ("city", "pending", 3.0),
-        ("local", "pending", 0.0),
+    assert [(line.device, [(value.parameter, value.value) for value in line.values]) for line in (city, local)] == [
+        ("city", [("pending", 3.0), ("behind_s", 1.5)]),
+        ("local", [("pending", 0.0), ("behind_s", 0.0)]),
     ]
 
 
@@ -45,7 +45,7 @@ def test_one_line_for_the_whole_and_one_a_lane() -> None:
         st.integers(0, 2**42),
         NAMES,
         st.lists(st.tuples(NAMES.filter(lambda name: name != "time"), FIGURES), min_size=1, unique_by=lambda pair: pair[0]).map(tuple),
-        st.dictionaries(NAMES, FIGURES).map(lambda found: tuple(sorted(found.items()))),
+        st.dictionaries(NAMES, st.tuples(FIGURES, FIGURES)).map(lambda found: tuple((lane, *found[lane]) for lane in sorted(found))),
     )
 )
 def test_every_figure_is_a_float_with_a_flag_that_the_line_protocol_can_write(item: Accounting) -> None:
@@ -108,6 +108,7 @@ async def test_the_running_gateway_writes_a_line_a_minute_that_no_query_gives_ba
         await gateway.stop()
     assert heard == []
     assert {(line.station, line.device) for line in lines} == {("hue-1", "-"), ("hue-1", "local"), ("hue-1", "log")}
+    assert all([value.parameter for value in line.values] == ["pending", "behind_s"] for line in lines if line.device != "-")
     whole = [line for line in lines if line.device == "-"][-1]
     found = {item.parameter: item.value for item in whole.values}
     assert list(found) == [
