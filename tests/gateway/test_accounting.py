@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from devices.reading import Flag, Line
 from devices.rejection import Reason
-from gateway import accounting, coreconfig
+from gateway import accounting, coreconfig, outages
 from gateway.accounting import memory_bytes, own_lines
 from gateway.app import Gateway
 from gateway.config import load
@@ -22,6 +23,7 @@ from gateway.history.line_protocol import Encoder
 from gateway.inputs import Accounting
 from gateway.metrics import Metrics
 from gateway.outcomes import Outcomes
+from tests.tools.influx27_standin import Influx27StandIn, Status
 from tests.tools.town import NOW, air, started
 
 MINUTE = Accounting(NOW, "hue-1", (("received", 12.0), ("health", 1)), (("city", 3.0, 1.5), ("local", 0.0, 0.0)))
@@ -120,6 +122,45 @@ async def test_the_running_gateway_writes_a_line_a_minute_that_no_query_gives_ba
     assert all(value is not None and math.isfinite(value) for value in found.values())
     assert found["commit_ms"] is not None
     assert 0 < found["commit_ms"] < 10_000
+
+
+@pytest.mark.slow
+async def test_a_history_that_takes_nothing_is_told_of_and_when_it_does_again(
+    tmp_path: Path, influx27: Influx27StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounting, "LEAST_S", 0.02)
+    monkeypatch.setattr(accounting, "EVERY_MS", 20)
+    monkeypatch.setattr(outages, "BACKLOG_S", 1.5)
+    monkeypatch.setattr(outages, "BACKLOG_OVER_S", 1.0)
+    influx27.always = Status(503)
+    section = {"name": "city", "kind": "influxdb", "url": influx27.url, "token": influx27.token, "org": "city", "backoff_max": "100ms"}
+    loaded = load(
+        environ={
+            "ENVGW_GATEWAY__DATA_DIR": str(tmp_path),
+            "ENVGW_API__ENABLED": "false",
+            "ENVGW_HISTORY": json.dumps([section, {"name": "local", "kind": "duckdb"}]),
+        }
+    )
+    gateway = Gateway(loaded.settings, coreconfig.build(loaded))
+
+    async def last_transition(state: str) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                found = await gateway.ledger.read(lambda ledger: ledger.episodes(None, None, 10))
+                if found and found[0].latest.state == state:
+                    break
+                await asyncio.sleep(0.02)
+        (episode,) = found
+        assert (episode.latest.rule, episode.latest.episode.split("/")[1]) == ("gateway-backlog", "city")
+
+    await gateway.start()
+    try:
+        await last_transition("firing")
+        influx27.always = None
+        await last_transition("resolved")
+    finally:
+        await gateway.stop()
+    assert {key[0] for key in influx27.points} == {"gateway"}, "what waited is there"
 
 
 async def _committed(gateway: Gateway) -> list[Line]:
