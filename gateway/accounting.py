@@ -7,6 +7,7 @@
                                    memory_mb           resident memory of the process, in 10^6 bytes
                                    commit_ms           mean time of a commit since the last line, fsync included
     <gateway id>       <lane>      pending             lines that wait for a history, notifications that wait for a receiver
+                                   behind_s            for how long the oldest of them has waited
 
 They are what `envgw status` says at that instant. The shell gathers them and submits an `Accounting`, so that they take the way of
 every reading: journal, commit, lanes; while InfluxDB is away they wait like the readings and tell afterwards what went on.
@@ -51,7 +52,7 @@ def own_lines(item: Accounting) -> list[Line]:
         values = tuple(Value(name, float(value), Flag.GOOD) for name, value in fields)
         return Line(OWN_MEDIUM, item.gateway, device, "", item.now_ms, values)
 
-    return [line(WHOLE, item.fields), *(line(lane, (("pending", waits),)) for lane, waits in item.pending)]
+    return [line(WHOLE, item.fields), *(line(lane, (("pending", waits), ("behind_s", behind_s))) for lane, waits, behind_s in item.pending)]
 
 
 class Accountant:
@@ -82,6 +83,7 @@ class Accountant:
         """Gather and submit; returns when it is committed. Raises EnvgwError if the inbox takes nothing."""
         gateway = self._gateway
         status = await gateway.status()
+        since = await gateway.ledger.read(lambda ledger: ledger.waiting_since())
         rejected = status["rejected"]
         fields: list[tuple[str, float]] = [
             ("received", status["received"]),
@@ -98,9 +100,11 @@ class Accountant:
         if self._commits:
             fields.append(("commit_ms", self._commit_s / self._commits * 1000))
             self._commits, self._commit_s = 0, 0.0
-        await gateway.inbox.submit(
-            Accounting(gateway.inbox.now_ms(), gateway.settings.gateway.id, tuple(fields), tuple(sorted(status["pending"].items())))
+        now_ms = gateway.inbox.now_ms()
+        pending = tuple(
+            (lane, float(waits), max(0, now_ms - since.get(lane, now_ms)) / 1000) for lane, waits in sorted(status["pending"].items())
         )
+        await gateway.inbox.submit(Accounting(now_ms, gateway.settings.gateway.id, tuple(fields), pending))
 
 
 def memory_bytes() -> int:

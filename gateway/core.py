@@ -170,6 +170,7 @@ class Core:
             self.state.revisions += len(item.lines)
         elif isinstance(item, Accounting):
             out.lines.extend(own_lines(item))
+            self.outages.accounted(item, out)
         return True
 
     # ------------------------------------------------------------------ time

@@ -121,9 +121,10 @@ class Reinterpreted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 class Accounting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="a"):
-    """The gateway's own figures, once a minute (`gateway.accounting`): they become lines of medium `gateway`, and nothing else.
+    """The gateway's own figures, once a minute (`gateway.accounting`): they become lines of medium `gateway`.
 
-    What the shell saw stands here whole, so that recovery gives the same lines again; the core's state does not see them.
+    What the shell saw stands here whole, so that recovery gives the same lines again. Of the core's state only `gateway-backlog`, the
+    alert about lanes that deliver nothing, sees them.
     """
 
     now_ms: int
@@ -131,8 +132,8 @@ class Accounting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="a"
     """The gateway's id: the tag `station` of its lines."""
     fields: tuple[tuple[str, float], ...]
     """Of the gateway as a whole."""
-    pending: tuple[tuple[str, float], ...] = ()
-    """Lane → what waits for it: lines of a history, notifications of a receiver."""
+    pending: tuple[tuple[str, float, float], ...] = ()
+    """(lane, what waits for it: lines of a history or notifications of a receiver, for how long the oldest has waited in seconds)."""
 
 
 class Imported(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):

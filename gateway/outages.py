@@ -1,4 +1,4 @@
-"""Many at once: a whole area gone quiet, a broker lost. One alarm instead of forty (issue 6; semantics E5).
+"""Many at once: a whole area gone quiet, a broker lost, a lane that delivers nothing. One alarm instead of forty (issue 6; semantics E5).
 
 An area is quiet when every device there that ever spoke is overdue, at three stations at least. The first ones to be overdue wait for
 the others, if those have been quiet for half of their time already and will be overdue soon: either the whole area is, or
@@ -6,13 +6,16 @@ somebody speaks and those that wait are said one by one. When somebody of a quie
 others get their three intervals once more.
 
 A broker is lost when it was down, or still delivering a backlog, for five minutes since it went or the gateway started.
+
+A history or receiver has a backlog when the oldest of what waits for it has waited for ten minutes, and the gateway has run as long; it is
+over when that is less than two. Who is told does not go through a history, so a dead one can be told of by those that live.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.inputs import ClockJump, Command
+from gateway.inputs import Accounting, ClockJump, Command
 from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.state import DeviceState
 from rules import builtin
@@ -26,9 +29,15 @@ AREA_STATIONS = 3
 LOST_AFTER_MS = 5 * 60_000
 """A broker is lost when it was away so long."""
 
+BACKLOG_S, BACKLOG_OVER_S = 600.0, 120.0
+"""A lane has a backlog when it is so far behind; it has caught up when it is less than this behind."""
+
+KINDS = frozenset((builtin.AREA_SILENT.id, builtin.BROKER_LOST.id, builtin.GATEWAY_BACKLOG.id))
+"""The alerts that are said here."""
+
 
 class Outages:
-    """Areas and brokers. `core` gives state, registry and timers."""
+    """Areas, brokers and lanes. `core` gives state, registry and timers."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -138,7 +147,22 @@ class Outages:
             return None
         return max(clock.paused_since, self._core.state.started_ms) + LOST_AFTER_MS
 
-    # ------------------------------------------------------------------ both
+    # ------------------------------------------------------------------ lanes
+
+    def accounted(self, item: Accounting, out: Outcomes) -> None:
+        """The minute's figures are there: which lanes are far behind?"""
+        open_, now_ms = self._core.state.backlog, item.now_ms
+        ran_s = (now_ms - self._core.state.started_ms) / 1000
+        for lane, _, behind_s in item.pending:
+            if lane not in open_ and behind_s >= BACKLOG_S and ran_s >= BACKLOG_S:
+                open_[lane] = now_ms
+                self._say(builtin.GATEWAY_BACKLOG, lane, "firing", "waits", now_ms, now_ms, now_ms, out)
+            elif lane in open_ and behind_s < BACKLOG_OVER_S:
+                self._say(builtin.GATEWAY_BACKLOG, lane, "resolved", "caught-up", open_.pop(lane), now_ms, now_ms, out)
+        for gone in sorted(open_.keys() - {lane for lane, *_ in item.pending}):
+            self._say(builtin.GATEWAY_BACKLOG, gone, "resolved", "decommissioned", open_.pop(gone), now_ms, now_ms, out)
+
+    # ------------------------------------------------------------------ all
 
     def reschedule(self) -> None:
         """After a restore, a start, a clock jump, a link or configuration change: what is derived, and every timer, again."""
@@ -155,7 +179,11 @@ class Outages:
 
     def since(self, kind: str, group: str) -> int | None:
         """Start of the open episode of this kind; None if none is open."""
-        return (self._core.state.areas if kind == builtin.AREA_SILENT.id else self._core.state.lost).get(group)
+        return self._open(kind).get(group)
+
+    def _open(self, kind: str) -> dict[str, int]:
+        state = self._core.state
+        return {builtin.AREA_SILENT.id: state.areas, builtin.BROKER_LOST.id: state.lost, builtin.GATEWAY_BACKLOG.id: state.backlog}[kind]
 
     def acknowledge(self, kind: str, item: Command, group: str, out: Outcomes) -> Transition:
         """Record that somebody knows."""
@@ -170,7 +198,7 @@ class Outages:
         group = last.episode.removeprefix(last.kind + "/").rpartition("/")[0]
         if self.since(last.kind, group) is None:
             return False
-        (self._core.state.areas if last.kind == builtin.AREA_SILENT.id else self._core.state.lost)[group] = last.started_ms
+        self._open(last.kind)[group] = last.started_ms
         return True
 
     def _say(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from devices.timing import shift as shift_clock
+from gateway import outages
 from gateway.inputs import ClockJump, Command, Message
 from gateway.outcomes import Intent, Outcomes, Transition
 from gateway.state import DeviceState, SilenceClock, StationState
@@ -223,7 +224,7 @@ class Silence:
         what, (group, _, start) = builtin.BUILTINS.get(kind), rest.rpartition("/")
         if what is None or item.action != "acknowledge" or self._since(kind, group) != start:
             return False
-        if what in (builtin.AREA_SILENT, builtin.BROKER_LOST):
+        if what.id in outages.KINDS:
             said = self._core.outages.acknowledge(kind, item, group, out)
             out.transitions[-1] = msgspec.structs.replace(said, operator=item.operator, comment=item.comment)
             return True
@@ -238,7 +239,7 @@ class Silence:
 
     def adopt(self, last: Transition) -> bool:
         """A built-in alert that was open before an upgrade: if it still is, it keeps its start, which is its name (A5)."""
-        if last.kind in (builtin.AREA_SILENT.id, builtin.BROKER_LOST.id):
+        if last.kind in outages.KINDS:
             return self._core.outages.adopt(last)
         group = last.device if last.kind != builtin.NEVER_SPOKE.id else last.station
         if last.kind not in builtin.BUILTINS or not self._since(last.kind, group):
@@ -256,7 +257,7 @@ class Silence:
     def _since(self, kind: str, group: str) -> str:
         """Start of the open episode of this kind and group, as text; empty if none is open."""
         since = None
-        if kind in (builtin.AREA_SILENT.id, builtin.BROKER_LOST.id):
+        if kind in outages.KINDS:
             since = self._core.outages.since(kind, group)
         elif kind == builtin.NEVER_SPOKE.id and group in self._core.stations:
             since = self._core.stations[group].never_since

@@ -258,6 +258,8 @@ class Globals(msgspec.Struct):
     """Source → event time at which its open `broker-lost` episode began."""
     started_ms: int = 0
     """When the process started last."""
+    backlog: dict[str, int] = {}
+    """Lane → when its open `gateway-backlog` episode began."""
     told: dict[str, list[int]] = {}
     """Rule → when receivers were told of new alerts, for rules with `rate`."""
     flaps: dict[str, FlapState] = {}

@@ -1,7 +1,7 @@
 """The alerts that need no rule file: a device gone quiet, a station that never spoke, a clock that is wrong
-or was stepped, a whole area gone quiet, a broker lost.
+or was stepped, a whole area gone quiet, a broker lost, a history or receiver that takes nothing.
 
-They are about the sensors, not the environment, and exist so that silence is never taken for "all clear" (invariant 5).
+They are about the sensors and the gateway, not the environment, and exist so that silence is never taken for "all clear" (invariant 5).
 """
 
 from __future__ import annotations
@@ -78,6 +78,16 @@ BROKER_LOST = Builtin(
     },
 )
 
+GATEWAY_BACKLOG = Builtin(
+    "gateway-backlog",
+    "warning",
+    {"vi": "Số liệu chờ ghi quá lâu", "en": "Gateway backlog"},
+    {
+        "vi": "Kiểm tra cơ sở dữ liệu hoặc kênh nhận này (`envgw doctor`). Không mất số liệu: tất cả nằm trong sổ cái và sẽ được ghi sau.",
+        "en": "Check that history or receiver (`envgw doctor`). Nothing is lost: all of it is in the ledger, and is delivered later.",
+    },
+)
+
 POSSIBLE_EVENT = Builtin(
     "possible-event",
     "info",
@@ -88,7 +98,7 @@ POSSIBLE_EVENT = Builtin(
     },
 )
 
-_ALL = (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP, AREA_SILENT, BROKER_LOST, POSSIBLE_EVENT)
+_ALL = (DEVICE_SILENT, NEVER_SPOKE, CLOCK_FAULT, CLOCK_JUMP, AREA_SILENT, BROKER_LOST, GATEWAY_BACKLOG, POSSIBLE_EVENT)
 
 BUILTINS = {builtin.id: builtin for builtin in _ALL}
 """All of them by id; rule files may not use these ids."""

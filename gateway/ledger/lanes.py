@@ -129,6 +129,12 @@ def states(readers: Readers) -> list[LaneState]:
     return [_lane_state(row) for row in readers.rows(_STATE + " ORDER BY l.name")]
 
 
+def waiting_since(readers: Readers) -> dict[str, int]:
+    """Lane → when the oldest lines that wait for it were taken in, in ms; lanes for which nothing waits are left out."""
+    oldest = "SELECT b.last_ms FROM batch b WHERE b.seq > l.cursor AND b.lines > 0 ORDER BY b.seq LIMIT 1"
+    return {name: since for name, since in readers.rows(f"SELECT l.name, ({oldest}) FROM lane l") if since is not None}
+
+
 def gaps(readers: Readers, name: str | None) -> list[LaneGap]:
     """Recorded gaps, oldest first."""
     rows = readers.rows(

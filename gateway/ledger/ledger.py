@@ -140,6 +140,10 @@ class LedgerReader:
         """How many intents wait for a receiver."""
         return outbox.waiting(self._readers, receiver)
 
+    def waiting_since(self) -> dict[str, int]:
+        """Lane or receiver → when the oldest of what waits for it was taken in, in ms; those for which nothing waits are left out."""
+        return lanes.waiting_since(self._readers) | outbox.waiting_since(self._readers)
+
     def undelivered(self, receiver: str | None = None, limit: int = 100) -> list[Undelivered]:
         """What receivers could not be told, newest first."""
         return outbox.undelivered(self._readers, receiver, limit)

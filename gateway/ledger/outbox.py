@@ -49,6 +49,12 @@ def waiting(readers: Readers, name: str) -> int:
     return int(row[0])
 
 
+def waiting_since(readers: Readers) -> dict[str, int]:
+    """Receiver → when the oldest intent that waits for it was due, in ms; receivers for which nothing waits are left out."""
+    oldest = "SELECT i.due_ms FROM intent i WHERE i.id > r.cursor ORDER BY i.id LIMIT 1"
+    return {name: since for name, since in readers.rows(f"SELECT r.name, ({oldest}) FROM receiver r") if since is not None}
+
+
 def read(readers: Readers, name: str, limit: int) -> list[tuple[int, Intent]]:
     """The next intents for the receiver, in order. Raises LedgerError if it is not registered."""
     row = readers.row("SELECT cursor FROM receiver WHERE name = ?", (name,))

@@ -36,6 +36,7 @@ _RESOLVED = {
         "calmed": "cảnh báo bật tắt liên tục nay đã ổn định và đã hết",
         "flapping": "cảnh báo bật tắt liên tục; sẽ báo lại khi ổn định",
         "link-up": "đã kết nối lại với broker",
+        "caught-up": "đã ghi kịp trở lại",
     },
     "en": {
         "cleared": "the value is back beyond the clear level",
@@ -50,6 +51,7 @@ _RESOLVED = {
         "calmed": "it went on and off again and again, and has calmed down now",
         "flapping": "it goes on and off again and again; you will be told when it has calmed down",
         "link-up": "the broker is connected again",
+        "caught-up": "it has caught up",
     },
 }
 _WORDS = {

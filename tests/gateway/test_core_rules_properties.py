@@ -83,7 +83,7 @@ def script(drawn: Steps, rules: list[dict[str, Any]] = RULES) -> list[Input]:
         elif kind == "close":
             item = Command(now, "close", f"late/st-{n}/{now - gap}", "op")
         elif kind == "minute":
-            item = Accounting(now, "hue-1", (("received", value),), (("city", float(n)),))
+            item = Accounting(now, "hue-1", (("received", value),), (("city", float(n), gap / 60),))
         else:
             continue
         inputs.append(item)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gateway.core import Core
-from gateway.inputs import Adopt, ClockJump, Command, Input, Link, Start, Tick
-from gateway.outages import LOST_AFTER_MS
+from gateway.inputs import Accounting, Adopt, ClockJump, Command, Input, Link, Start, Tick
+from gateway.outages import BACKLOG_OVER_S, BACKLOG_S, LOST_AFTER_MS
 from gateway.outcomes import Outcomes
 from tests.tools.town import BROKER, MIN, NOW, air, config, first, plain, started
 
@@ -129,3 +129,64 @@ def test_what_waits_survives_a_restart() -> None:
     later = [Tick(NOW + 10 * MIN)]
     assert again.step(later).transitions == core.step(later).transitions
     assert again.export() == core.export()
+
+
+def minute(after_min: float, **behind_s: float) -> Accounting:
+    """The figures so long after NOW: lane → how far it is behind."""
+    lanes = tuple((lane, 100.0 if seconds else 0.0, seconds) for lane, seconds in sorted(behind_s.items()))
+    return Accounting(NOW + round(after_min * MIN), "hue-1", (("received", 1.0),), lanes)
+
+
+def town() -> Core:
+    """Started at NOW, with nobody who could fall silent."""
+    core = started(plain(air=0, water=0, rules=[]))
+    run(core, Start(NOW, "test"), Link(NOW, BROKER, True))
+    return core
+
+
+def test_a_lane_far_behind_is_one_alarm_until_it_has_caught_up() -> None:
+    core = town()
+    assert said(run(core, minute(20, city=BACKLOG_S - 1, local=0))) == []
+    out = run(core, minute(21, city=BACKLOG_S, local=0))
+    assert said(out) == [("gateway-backlog", "city", "firing")]
+    assert out.transitions[0].names["en"] == "Gateway backlog: city"
+    assert [intent.transition.rule for intent in out.intents] == ["gateway-backlog"]
+    assert said(run(core, minute(22, city=BACKLOG_S + 60, local=0), minute(23, city=BACKLOG_OVER_S, local=0))) == []
+    out = run(core, minute(24, city=BACKLOG_OVER_S - 1, local=0))
+    assert said(out) == [("gateway-backlog", "city", "resolved")]
+    assert out.transitions[0].reason == "caught-up"
+
+
+def test_each_lane_has_its_own_alarm() -> None:
+    out = run(town(), minute(20, city=BACKLOG_S, local=2 * BACKLOG_S, mail=0))
+    assert said(out) == [("gateway-backlog", "city", "firing"), ("gateway-backlog", "local", "firing")]
+
+
+def test_after_a_start_a_lane_has_its_time_to_catch_up() -> None:
+    """What waited while the gateway was off is no backlog yet."""
+    core = town()
+    run(core, Start(NOW + 1000 * MIN, "test"), Link(NOW + 1000 * MIN, BROKER, True))
+    assert said(run(core, minute(1001, city=60_000), minute(1009, city=60_000))) == []
+    assert said(run(core, minute(1010, city=60_000))) == [("gateway-backlog", "city", "firing")]
+
+
+def test_a_lane_that_is_taken_out_of_the_configuration_has_no_alarm() -> None:
+    core = town()
+    run(core, minute(20, city=BACKLOG_S, local=0))
+    out = run(core, minute(21, local=0))
+    assert said(out) == [("gateway-backlog", "city", "resolved")]
+    assert out.transitions[0].reason == "decommissioned"
+
+
+def test_a_backlog_alarm_is_acknowledged_adopted_and_survives_a_restart() -> None:
+    core = town()
+    (alarm,) = run(core, minute(20, city=BACKLOG_S)).transitions
+    (mark,) = run(core, Command(NOW + 21 * MIN, "acknowledge", alarm.episode, "Lan")).transitions
+    assert (mark.reason, mark.operator) == ("acknowledged", "Lan")
+    assert core.silence.adopt(alarm)
+    again = Core()
+    again.restore(core.snapshots.begin(), iter(core.snapshots.slice(100)[0]), config(plain(air=0, water=0, rules=[]), NOW).text)
+    assert again.export() == core.export()
+    assert said(run(again, minute(22, city=BACKLOG_S))) == []
+    (over,) = run(again, minute(23, city=0)).transitions
+    assert (over.episode, over.state) == (alarm.episode, "resolved")

@@ -31,7 +31,13 @@ INPUTS: st.SearchStrategy[Input] = st.one_of(
     st.builds(ClockJump, TIMES, st.integers(-(2**40), 2**40)),
     st.builds(Shed, TIMES, NAMES, st.integers(1, 9999)),
     st.builds(Replayed, TIMES, st.integers(1, 2**40), NAMES, NAMES, MESSAGES),
-    st.builds(Accounting, TIMES, NAMES, st.lists(st.tuples(NAMES, st.floats(0, 1e12)), max_size=3).map(tuple)),
+    st.builds(
+        Accounting,
+        TIMES,
+        NAMES,
+        st.lists(st.tuples(NAMES, st.floats(0, 1e12)), max_size=3).map(tuple),
+        st.lists(st.tuples(NAMES, st.floats(0, 1e12), st.floats(0, 1e12)), max_size=3).map(tuple),
+    ),
     st.builds(Command, TIMES, st.sampled_from(["acknowledge", "close"]), NAMES, NAMES, NAMES),
 )
 

@@ -41,6 +41,25 @@ def test_a_long_backlog_is_read_in_order_and_whole(tmp_path: Path) -> None:
         assert seen == [line(number) for number in range(300)]
 
 
+def test_since_when_the_oldest_has_waited(tmp_path: Path) -> None:
+    with ledger(tmp_path / "l.db") as opened:
+        opened.register_lane("h", "duckdb", required=True, quota=100)
+        opened.register_receiver("r")
+        assert opened.waiting_since() == {}
+        opened.commit([Tick(T0)], Outcomes(journal=[0]))
+        assert opened.waiting_since() == {}, "a batch without lines is nothing to wait for"
+        fill(opened, 3, 1, step_ms=1000)
+        assert opened.waiting_since() == {"h": T0}
+        opened.advance("h", 2, now_ms=T0)
+        assert opened.waiting_since() == {"h": T0 + 1000}
+        opened.commit([], Outcomes(intents=[intent("a/b/1", at=7), intent("a/b/2", at=9)]))
+        assert opened.waiting_since() == {"h": T0 + 1000, "r": T0 + 7}
+        opened.advance("h", 5, now_ms=T0)
+        ((first, _), _) = opened.read_intents("r")
+        opened.mark_delivered("r", first)
+        assert opened.waiting_since() == {"r": T0 + 9}
+
+
 def test_backlog_is_what_waits_behind_the_cursor(tmp_path: Path) -> None:
     with ledger(tmp_path / "l.db") as opened:
         opened.register_lane("h", "duckdb", required=True, quota=100)
