@@ -299,3 +299,13 @@ def test_B1_a_correction_is_not_counted_twice_and_the_newest_one_replaces_its_re
     out = core.step([Tick(NOW + HOUR + 3 * MIN)])
     (line,) = lines(out, "air_1h")
     assert (said(line)["pm25_count"], said(line)["pm25_max"]) == (60.0, 70.0)
+
+
+def test_what_is_corrected_by_one_device_is_new_from_another() -> None:
+    core = town()
+    at = NOW + 5 * MIN
+    core.step([air(1, NOW + MIN, pm25=30, timed=False), air(0, at, pm25=30), air(0, at, pm25=31)])
+    core.step([air(1, at, pm25=30, timed=False), air(0, at, device_ms=at, pm25=32)])
+    out = core.step([air(1, NOW + HOUR, pm25=30, timed=False), air(0, NOW + HOUR, pm25=30)])
+    assert [said(lines(out, "air_1h", station)[0])["pm25_count"] for station in ("st-0", "st-1")] == [1.0, 2.0]
+    assert said(lines(out, "air_1h", "st-0")[0])["pm25"] == 32.0
