@@ -280,22 +280,21 @@ def has_closed(state: HourState, hour: int) -> bool:
     return asides.place(state.closed, _NUMBER.pack(hour), _HOUR.size) >= 0
 
 
-def closed_hours(state: HourState, before: int = 1 << 62) -> list[Hour]:
-    """Those before hour `before`, oldest first."""
-    found = []
-    for position in range(0, len(state.closed), _HOUR.size):
-        fields = _HOUR.unpack_from(state.closed, position)
-        if fields[0] >= before:
-            break
-        found.append(_whole(state, Hour(*fields)))
+def closed_hours(state: HourState) -> list[Hour]:
+    """All of them, oldest first."""
+    return [_whole(state, Hour(*fields)) for fields in _HOUR.iter_unpack(state.closed)]
+
+
+def take(state: HourState, before: int) -> list[Hour]:
+    """The closed hours before hour `before`, oldest first. They are kept elsewhere from now on, and revised no more."""
+    found: list[Hour] = []
+    closed = state.closed
+    while closed and _NUMBER.unpack_from(closed)[0] < before:
+        found.append(_whole(state, Hour(*_HOUR.unpack_from(closed))))
+        closed = closed[_HOUR.size :]
+    if found:
+        state.closed, state.asides = closed, asides.since(state.asides, before)
     return found
-
-
-def forget(state: HourState, before: int) -> None:
-    """Hours before this one are kept elsewhere: they are not revised any more."""
-    while state.closed and _NUMBER.unpack_from(state.closed)[0] < before:
-        state.closed = state.closed[_HOUR.size :]
-    state.asides = asides.since(state.asides, before)
 
 
 def put(state: HourState, hour: Hour) -> None:
