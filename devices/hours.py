@@ -179,7 +179,9 @@ def _add_slowly(
         else:
             _count(state, value, kind)
         return None
-    found = _closed(state, hour) or _inserted(state, hour, max(first_open, state.hour))
+    if hour < max(first_open, state.hour) - LATE_HOURS:
+        return None
+    found = _closed(state, hour) or _inserted(state, hour)
     if found is None:
         return None
     position, old = found
@@ -374,10 +376,8 @@ def _whole(state: HourState, hour: Hour) -> Hour:
     return hour if aside is None else _counted(hour, aside.value, "mean")
 
 
-def _inserted(state: HourState, hour: int, newest: int) -> tuple[int, Hour] | None:
-    """A closed hour of which the series had nothing so far; None if it is too old to be kept."""
-    if hour < newest - LATE_HOURS:
-        return None
+def _inserted(state: HourState, hour: int) -> tuple[int, Hour] | None:
+    """A closed hour of which the series had nothing so far; None if it is older than all that can be kept."""
     position = 0
     while position < len(state.closed) and _NUMBER.unpack_from(state.closed, position)[0] < hour:
         position += _HOUR.size

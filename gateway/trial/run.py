@@ -166,6 +166,9 @@ class _OnlyForRules(Summing):
         if not final:  # the last word on an hour comes after rules have seen it
             super()._write(station, parts, hour, now_ms, out, final=final, newest=newest)
 
+    def _settle_into_days(self, parts: list[tuple[Device, dict[str, Series]]], before: int) -> None:
+        """Daily summaries are nothing that rules see."""
+
     def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
         values = {name: value for name, value in values.items() if name in self._seen}
         if values:
