@@ -20,7 +20,7 @@ from collections.abc import Callable
 from math import atan2, degrees, hypot, inf
 from typing import NamedTuple
 
-from devices.hours import COMPLETE, HOUR_MS, Hour, HourState, Kind, closed_hours, forget, worse
+from devices.hours import COMPLETE, HOUR_MS, Hour, HourState, Kind, closed_hours, take, worse
 
 _DAY = struct.Struct("<qIIIddddddB")
 
@@ -68,7 +68,7 @@ class Day(NamedTuple):
 
 def settle(state: HourState, before: int, interval_ms: int, first_of: Callable[[int], int]) -> None:
     """Closed hours before hour `before` join their day. `first_of` gives the first hour of the day that an hour is in."""
-    over = closed_hours(state, before)
+    over = take(state, before)
     if not over:
         return
     found = _known(state, first_of(over[0].hour))
@@ -76,7 +76,6 @@ def settle(state: HourState, before: int, interval_ms: int, first_of: Callable[[
         first = first_of(hour.hour)
         found = _with(found if first == found.first else Day(first), hour, interval_ms)
     state.day = _DAY.pack(*found)
-    forget(state, before)
 
 
 def day(state: HourState, first: int, last: int, interval_ms: int) -> Day | None:

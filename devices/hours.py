@@ -179,7 +179,9 @@ def _add_slowly(
         else:
             _count(state, value, kind)
         return None
-    found = _closed(state, hour) or _inserted(state, hour, max(first_open, state.hour))
+    if hour < max(first_open, state.hour) - LATE_HOURS:
+        return None
+    found = _closed(state, hour) or _inserted(state, hour)
     if found is None:
         return None
     position, old = found
@@ -280,22 +282,21 @@ def has_closed(state: HourState, hour: int) -> bool:
     return asides.place(state.closed, _NUMBER.pack(hour), _HOUR.size) >= 0
 
 
-def closed_hours(state: HourState, before: int = 1 << 62) -> list[Hour]:
-    """Those before hour `before`, oldest first."""
-    found = []
-    for position in range(0, len(state.closed), _HOUR.size):
-        fields = _HOUR.unpack_from(state.closed, position)
-        if fields[0] >= before:
-            break
-        found.append(_whole(state, Hour(*fields)))
+def closed_hours(state: HourState) -> list[Hour]:
+    """All of them, oldest first."""
+    return [_whole(state, Hour(*fields)) for fields in _HOUR.iter_unpack(state.closed)]
+
+
+def take(state: HourState, before: int) -> list[Hour]:
+    """The closed hours before hour `before`, oldest first. They are kept elsewhere from now on, and revised no more."""
+    found: list[Hour] = []
+    closed = state.closed
+    while closed and _NUMBER.unpack_from(closed)[0] < before:
+        found.append(_whole(state, Hour(*_HOUR.unpack_from(closed))))
+        closed = closed[_HOUR.size :]
+    if found:
+        state.closed, state.asides = closed, asides.since(state.asides, before)
     return found
-
-
-def forget(state: HourState, before: int) -> None:
-    """Hours before this one are kept elsewhere: they are not revised any more."""
-    while state.closed and _NUMBER.unpack_from(state.closed)[0] < before:
-        state.closed = state.closed[_HOUR.size :]
-    state.asides = asides.since(state.asides, before)
 
 
 def put(state: HourState, hour: Hour) -> None:
@@ -375,10 +376,8 @@ def _whole(state: HourState, hour: Hour) -> Hour:
     return hour if aside is None else _counted(hour, aside.value, "mean")
 
 
-def _inserted(state: HourState, hour: int, newest: int) -> tuple[int, Hour] | None:
-    """A closed hour of which the series had nothing so far; None if it is too old to be kept."""
-    if hour < newest - LATE_HOURS:
-        return None
+def _inserted(state: HourState, hour: int) -> tuple[int, Hour] | None:
+    """A closed hour of which the series had nothing so far; None if it is older than all that can be kept."""
     position = 0
     while position < len(state.closed) and _NUMBER.unpack_from(state.closed, position)[0] < hour:
         position += _HOUR.size

@@ -32,6 +32,8 @@ from gateway.summaries import Calendar, write
 
 PART_DAYS = 31
 """Days of one call."""
+SLICE_HOURS = 12
+"""Hours made at a time: two or three milliseconds."""
 _GAPS = 1_000
 """Gaps between readings from which the interval of a device is guessed that the registry does not know any more."""
 
@@ -93,7 +95,7 @@ class Rebuilding:
             self.take(reading)
 
     def lines(self) -> Iterator[list[Line]]:
-        """What is to be written, day by day."""
+        """What is to be written, in slices of a few milliseconds' work (of some of which nothing comes): others want to go on as well."""
         parts = self._parts()
         found: list[Line] = []
         for hour in range(self._range.first - RING_HOURS, self._range.end):
@@ -108,11 +110,10 @@ class Rebuilding:
             for entry, series in parts:
                 for one in series.values():
                     days.settle(one.hours, hour - LATE_HOURS, entry.interval_ms, self._calendar.first_of)
-            if found and hour == self._calendar.day(hour).last:
+            if not hour % SLICE_HOURS:
                 yield found
                 found = []
-        if found:
-            yield found
+        yield found
 
     def _begin(self, reading: StoredReading) -> _Made | None:
         parameter = self._interpreter.catalogue.get(reading.parameter)

@@ -166,8 +166,10 @@ class _Work:
         elif isinstance(item, Reinterpreted):
             for line in item.lines:
                 if _is_derived(line):
-                    continue  # what summaries are follows from the readings
-                if self._in_range(line) and (item.station == self._station or _key(line) in self._held):
+                    if line.station == self._station and self._in_range(line):
+                        held = self._derived.setdefault(_key(line), [None, None])
+                        held[0] = merged(held[0], line)
+                elif self._in_range(line) and (item.station == self._station or _key(line) in self._held):
                     self._at(line)[0].update(_values(line))
 
     def _configure(self, core: Core, plain: Mapping[str, Any], now_ms: int) -> None:

@@ -153,9 +153,13 @@ class Summing:
             self._mark_final(station, parts, hour, out)
         if station.revised_hours:
             self._settle(station, now_ms, out)
+        self._settle_into_days(parts, first - _LOOK_BACK)
+
+    def _settle_into_days(self, parts: list[tuple[Device, dict[str, Series]]], before: int) -> None:
+        """Hours before this one are revised no more."""
         for entry, series in parts:
             for one in series.values():
-                days.settle(one.hours, first - _LOOK_BACK, entry.interval_ms, self.calendar.first_of)
+                days.settle(one.hours, before, entry.interval_ms, self.calendar.first_of)
 
     def _hours_with_something(self, parts: list[tuple[Device, dict[str, Series]]], first: int, end: int) -> list[int]:
         """After a gap: the hours of `first` … `end` (not itself) that have something to write, and the last ones of their days."""

@@ -228,6 +228,7 @@ class View:
                 await work.take_all(history.query(station=station, parameters=None, since_ms=after_ms, until_ms=upto_ms))
                 for part in work.lines():
                     lines += len(part)
+                    await asyncio.sleep(0)
                     for start in range(0, len(part), reinterpret.LINES_AT_ONCE):
                         some = tuple(part[start : start + reinterpret.LINES_AT_ONCE])
                         await gateway.inbox.submit(Reinterpreted(gateway.inbox.now_ms(), station, some))

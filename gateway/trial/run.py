@@ -126,6 +126,9 @@ class _OnlyForRules(Summing):
     def _mark_final(self, station: StationState, parts: list[tuple[Device, dict[str, Series]]], hour: int, out: Outcomes) -> None:
         pass  # for the histories too
 
+    def _settle_into_days(self, parts: list[tuple[Device, dict[str, Series]]], before: int) -> None:
+        """Daily summaries are nothing that rules see."""
+
     def _tell(self, station: StationState, area: str, at: int, values: dict[str, float], now_ms: int, out: Outcomes) -> None:
         values = {name: value for name, value in values.items() if name in self._seen}
         if values:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from devices.hours import (
     CLOSED_HOURS,
     HOUR_MS,
+    LATE_HOURS,
     Hour,
     HourState,
     add,
@@ -290,3 +291,13 @@ def test_D4_a_spike_before_a_doubted_reading_leaves_no_trace_either() -> None:
     hour = open_hour(state, "mean")
     assert hour is not None
     assert (hour.used, hour.seen, hour.total, hour.high) == (1, 3, 10.0, 10.0)
+
+
+def test_C4_hours_that_nobody_took_are_not_revised_after_the_lateness_either() -> None:
+    state = HourState()
+    for hour in range(20):
+        add(state, T0 + hour * HOUR_MS + 1, 1.0, 1, "mean")
+    newest = 480_019
+    assert closed_hour(state, newest - LATE_HOURS - 1) is not None
+    assert add(state, T0 + (19 - LATE_HOURS - 1) * HOUR_MS + 2, 5.0, 1, "mean") is None
+    assert add(state, T0 + (19 - LATE_HOURS) * HOUR_MS + 2, 5.0, 1, "mean") == newest - LATE_HOURS

@@ -243,3 +243,21 @@ def test_a_running_total_gives_the_same_amounts_of_rain_again(tmp_path: Path) ->
     assert [(line.time_ms - NOW) // MIN for line in found.lines] == [3], "a total of two is compared with the one before the range"
     assert found.lines[0].values[0].value == pytest.approx(5 * 25.4)
     plant.ledger.close()
+
+
+def test_C4_summaries_that_are_final_are_written_again_whole_and_a_second_time_not(tmp_path: Path) -> None:
+    plant = Plant(tmp_path, plain())
+    hours = 40
+    plant.take(*(air(0, NOW + n * 15 * MIN, pm25=30 + n % 3, no2=10) for n in range(hours * 4)))
+    ever = {"until_ms": NOW + 100 * 60 * MIN}
+    mended = plant.plan(IN_PPB, **ever).lines
+    summaries = [line for line in mended if line.medium == "air_1h"]
+    assert len(summaries) == hours - 1
+    means = [value.value for line in summaries for value in line.values if value.parameter == "no2"]
+    assert means == [pytest.approx(10 * FACTOR, rel=1e-3)] * (hours - 1)
+    assert [dict(line.notes)["final"] for line in summaries] == [1.0] * (hours - 7) + [0.0] * 6
+    (day, *_) = [line for line in mended if line.medium == "air_1d"]
+    assert {value.parameter for value in day.values} == {"pm25", "no2"}
+    plant.take(*plant.plan(IN_PPB, **ever).inputs("st-0", NOW + 50 * 60 * MIN))
+    assert plant.plan(IN_PPB, **ever).lines == []
+    plant.ledger.close()

@@ -301,3 +301,14 @@ def test_B1_a_correction_is_not_counted_twice_and_the_newest_one_replaces_its_re
     out = core.step([Tick(NOW + HOUR + 3 * MIN)])
     (line,) = lines(out, "air_1h")
     assert (said(line)["pm25_count"], said(line)["pm25_max"]) == (60.0, 70.0)
+
+
+def test_what_is_corrected_by_one_device_is_new_from_another() -> None:
+    core = town()
+    for n in range(40):  # (every thirty-second reading of a series takes the whole of the tests)
+        at = NOW + n * MIN
+        core.step([air(0, at, pm25=90), air(0, at, pm25=30 + n % 2), air(1, at, pm25=30 + n % 3, timed=False)])
+    out = core.step([air(1, NOW + HOUR, pm25=30, timed=False), air(0, NOW + HOUR, pm25=30)])
+    corrected, other = (said(lines(out, "air_1h", station)[0]) for station in ("st-0", "st-1"))
+    assert (corrected["pm25_count"], corrected["pm25"], corrected["pm25_max"]) == (40.0, 30.5, 31.0)
+    assert other["pm25_count"] == 40.0
