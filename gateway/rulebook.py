@@ -93,6 +93,7 @@ class Rulebook:
         for index in range(0, len(recent), 2):
             if newest is None or recent[index] > newest:
                 window.insert(int(recent[index]), recent[index + 1])
+        window.settle()
 
     @staticmethod
     def _forget(station: StationState, plans: Plans) -> None:

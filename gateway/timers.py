@@ -62,6 +62,7 @@ class Timers:
             changes: list[Change] = []
             if live:
                 changes = self._due(station, rule, state, sight, due_ms)
+            sight.at_ms = due_ms  # not what it happened to look at last: a restart does not know that
             if changes or state.started is not None:
                 self._watching.tell(station, rule, state, changes, now_ms, out, sight)
         for rule_id, flap in list(station.flaps.items()):

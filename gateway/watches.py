@@ -64,7 +64,7 @@ class KeptWindow:
     def _in_bands(self, at_ms: int) -> bool:
         window = self.window
         for statistic, low, high in self.bands:
-            found = window.total / window.count if statistic == "avg" else window.value(statistic, at_ms)
+            found = window.value(statistic, at_ms)
             if found is not None and not low <= found <= high:
                 return False
         return True
@@ -117,7 +117,7 @@ class Watch:
         self.fold()
         if replaced is not None or not self.keep_ms:
             for kept in self.windows:
-                if replaced is not None and kept.window.count:
+                if replaced is not None and kept.window.times:
                     kept.window.revise(at_ms, replaced, value)
                 else:
                     kept.window.append(at_ms, value)
@@ -159,6 +159,14 @@ class Watch:
             for kept in self.windows:
                 kept.window.extend(recent, self.taken)
             self.taken = len(recent)
+
+    def settle(self) -> None:
+        """Let the windows take what has come since, and sum it up."""
+        self.fold()
+        for kept in self.windows:
+            kept.window.settle()
+        for window in self.any_windows:
+            window.settle()
 
     def _look(self, at_ms: int, value: float) -> bool:
         """Whether some window's statistic has left its band with the reading just kept."""

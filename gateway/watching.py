@@ -314,15 +314,15 @@ class Watching:
             watch.fold()
 
     def fold_station(self, station: str) -> None:
-        """As `fold`, for all its windows."""
+        """As `fold`, for all its windows, and sum them up: what is written down of them is the same whenever it is."""
         for watch in self.watches.get(station, {}).values():
-            watch.fold()
+            watch.settle()
 
     def fold_all(self) -> None:
         """As `fold`, for all stations. What windows hold may change otherwise after it."""
         for watches in self.watches.values():
             for watch in watches.values():
-                watch.fold()
+                watch.settle()
                 watch.doubt()
 
     # ------------------------------------------------------------------ derived

@@ -72,9 +72,9 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
     head: int = 0
     """The oldest bucket that is inside the window as of the newest reading; those before are within reach."""
     count: int = 0
-    """Of the buckets from `head` on."""
+    """Of the buckets from `head` on; -1: `settle` must count and sum anew."""
     total: float = 0.0
-    """Sum of the same. Kept up by adding and subtracting, and summed anew whenever old buckets are thrown away."""
+    """Sum of the same."""
     leaves_ms: int = -(1 << 62)
     """Not before this does the bucket at `head` leave the window."""
     times: Integers = msgspec.field(default_factory=integers)
@@ -96,34 +96,22 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
 
     def append(self, at_ms: int, value: float) -> None:
         """A reading that is not older than any before."""
+        self.count = -1
         if at_ms > self.edge_ms:
             self.edge_ms = at_ms + -at_ms % self.width_ms
-            times = self.times
-            times.append(at_ms)
+            self.times.append(at_ms)
             self.counts.append(1)
             self.totals.append(value)
             if self.parts:
-                self._begin(len(times) - 1, at_ms, value)
-            if len(times) >= BUCKETS:
+                self._begin(len(self.times) - 1, at_ms, value)
+            if len(self.times) >= BUCKETS:
                 self._trim(at_ms)
-                return
         elif self.parts:
             self._join(len(self.times) - 1, at_ms, value)
         else:
             self.counts[-1] += 1
             self.totals[-1] += value
             self.times[-1] = at_ms
-        self.count += 1
-        self.total += value
-        if at_ms < self.leaves_ms:
-            return
-        times, head, oldest = self.times, self.head, at_ms - self.length_ms
-        count, total = self.count, self.total
-        while times[head] <= oldest:
-            count -= self.counts[head]
-            total -= self.totals[head]
-            head += 1
-        self.head, self.count, self.total, self.leaves_ms = head, count, total, times[head] + self.length_ms
 
     def extend(self, pairs: Numbers, start: int) -> None:
         """Time, value, time, value … from `start` on, as `append` would take them one by one: the outcome is the same, bit for bit."""
@@ -131,18 +119,16 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
             for index in range(start, len(pairs), 2):
                 self.append(int(pairs[index]), pairs[index + 1])
             return
+        self.count = -1
         times, counts, totals = self.times, self.counts, self.totals
         newest = pairs[-2]
-        if newest < self.leaves_ms and newest <= self.edge_ms:
-            found = pairs[start + 1 :: 2]  # all go to the newest bucket, and none leaves the window
+        if newest <= self.edge_ms:
+            found = pairs[start + 1 :: 2]  # all go to the newest bucket
             counts[-1] += len(found)
             totals[-1] = reduce(add, found, totals[-1])
             times[-1] = int(newest)
-            self.count += len(found)
-            self.total = reduce(add, found, self.total)
             return
-        width_ms, length_ms, edge_ms = self.width_ms, self.length_ms, self.edge_ms
-        head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
+        width_ms, edge_ms = self.width_ms, self.edge_ms
         for at_ms, value in zip(map(int, pairs[start::2]), pairs[start + 1 :: 2], strict=True):
             if at_ms > edge_ms:  # as in `append`
                 edge_ms = at_ms + -at_ms % width_ms
@@ -151,22 +137,11 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                 totals.append(value)
                 if len(times) >= BUCKETS:
                     self._trim(at_ms)
-                    head, count, total, leaves_ms = self.head, self.count, self.total, self.leaves_ms
-                    continue
             else:
                 counts[-1] += 1
                 totals[-1] += value
                 times[-1] = at_ms
-            count += 1
-            total += value
-            if at_ms >= leaves_ms:
-                oldest = at_ms - length_ms
-                while times[head] <= oldest:
-                    count -= counts[head]
-                    total -= totals[head]
-                    head += 1
-                leaves_ms = times[head] + length_ms
-        self.edge_ms, self.head, self.count, self.total, self.leaves_ms = edge_ms, head, count, total, leaves_ms
+        self.edge_ms = edge_ms
 
     def insert(self, at_ms: int, value: float) -> None:
         """A reading that may be older than others. Out of reach it is forgotten."""
@@ -188,7 +163,7 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                 self._trim(times[-1])
         else:
             self._join(index, at_ms, value)
-        self._sum_anew()
+        self.count = -1
 
     def insert_once(self, at_ms: int, value: float) -> None:
         """A reading of which nobody knows any more whether its instant was taken in before: then the value is another now.
@@ -216,7 +191,7 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         else:
             self._unjoin(index, old)
             self._join(index, at_ms, new)
-        self._sum_anew()
+        self.count = -1
 
     def _bucket(self, at_ms: int) -> int | None:
         times, width = self.times, self.width_ms
@@ -283,13 +258,15 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
         ):  # fmt: skip
             if column:
                 del column[:gone]
-        self._sum_anew()
+        self.count = -1
 
-    def _sum_anew(self) -> None:
-        self.head = head = bisect_right(self.times, self.times[-1] - self.length_ms)
-        self.leaves_ms = self.times[head] + self.length_ms
-        self.count = sum(self.counts[head:])
-        self.total = math.fsum(self.totals[head:])
+    def settle(self) -> None:
+        """Count and sum what is in the window as of the newest reading. Of the buckets alone, so that it does not matter when."""
+        if self.count < 0:
+            self.head = head = bisect_right(self.times, self.times[-1] - self.length_ms)
+            self.leaves_ms = self.times[head] + self.length_ms
+            self.count = sum(self.counts[head:])
+            self.total = math.fsum(self.totals[head:])
 
     def shift(self, delta_ms: int) -> None:
         """The gateway's clock was stepped: what was just now stays just now (semantics A1). Late readings may miss their bucket by one."""
@@ -298,18 +275,19 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
                 column[index] = at_ms + delta_ms
         if self.times:
             self.edge_ms = self.times[-1]
-            self._sum_anew()
+            self.count = -1
 
     # ------------------------------------------------------------------ looking
 
     def value(self, statistic: Statistic, at_ms: int) -> float | None:
         """The statistic over `(at_ms - length, at_ms]`; None when too few readings are there to have one."""
+        self.settle()
         times = self.times
         low, high = self.head, len(times)
         if high and at_ms < times[-1]:
             high = bisect_right(times, at_ms)
             low = bisect_right(times, at_ms - self.length_ms)
-        else:
+        elif at_ms >= self.leaves_ms:
             oldest = at_ms - self.length_ms
             while low < high and times[low] <= oldest:
                 low += 1
@@ -345,6 +323,7 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
 
     def outside_until(self, low: float, high: float) -> int:
         """From this event time on nothing that the window holds now is outside low … high: no mean, extreme or end of a bucket."""
+        self.settle()
         for index in range(len(self.times) - 1, self.head - 1, -1):
             seen = [self.totals[index] / self.counts[index]]
             seen += [column[index] for column in (self.lows, self.highs, self.firsts, self.lasts) if column]

@@ -424,6 +424,14 @@ def test_E4_a_late_reading_that_begins_an_open_episode_gives_it_its_true_start_a
     assert intent.transition.started_ms == NOW + MIN
 
 
+def test_A1_when_a_station_was_caught_up_does_not_depend_on_what_was_looked_at_before() -> None:
+    core = town(rule("pm25 > 100", immediate=True), air=1)
+    run(core, air(0, NOW + 1, device_ms=NOW - 10 * MIN, pm25=150), air(0, NOW + 2, device_ms=NOW - 5 * MIN, pm25=150))
+    core.watching.sight("st-0").at_ms = 1
+    (item,) = only(run(core, Tick(NOW + 2 * MIN)))
+    assert (item.reason, item.event_ms) == ("caught-up", NOW - 5 * MIN)
+
+
 def test_E4_what_was_told_is_never_undone_but_annotated() -> None:
     core = town(rule("pm25 > 100", **{"for": "3m"}))
     run(core, *(air(0, NOW + n * MIN, pm25=150) for n in range(5)))
