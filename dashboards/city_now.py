@@ -198,6 +198,7 @@ def _worst(board: Board, index: str, station_board: str, title: Text, *, lowest:
         _index_query(index, language),
         width=12,
         height=8,
+        below=lowest,  # the worst water stands under the worst air, both beside the map
     )
 
 

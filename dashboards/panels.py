@@ -34,15 +34,21 @@ class Grid:
 
     def __init__(self) -> None:
         self._x = self._y = self._line = self._id = 0
+        self._last = dashboard.GridPos()
 
-    def place(self, width: int, height: int) -> tuple[int, dashboard.GridPos]:
-        """(id, position) of the next panel."""
-        if self._x + width > COLUMNS:
-            self.new_line()
-        position = dashboard.GridPos(h=height, w=width, x=self._x, y=self._y)
-        self._x += width
-        self._line = max(self._line, height)
+    def place(self, width: int, height: int, *, below: bool = False) -> tuple[int, dashboard.GridPos]:
+        """(id, position) of the next panel; `below`: under the one before, beside what stands left of it, and at most as wide."""
+        if below:
+            assert width <= self._last.w, "it is wider than the panel that it is to stand under"
+            position = dashboard.GridPos(h=height, w=width, x=self._last.x, y=self._last.y + self._last.h)
+        else:
+            if self._x + width > COLUMNS:
+                self.new_line()
+            position = dashboard.GridPos(h=height, w=width, x=self._x, y=self._y)
+            self._x += width
+        self._line = max(self._line, position.y + height - self._y)
         self._id += 1
+        self._last = position
         return self._id, position
 
     def new_line(self) -> None:
