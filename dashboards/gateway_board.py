@@ -52,7 +52,7 @@ def build(language: Language) -> dict[str, Any]:
 def _query(
     columns: dict[str, str], *, by: tuple[str, ...] = ("station",), every: str = "$__interval", alias: str = _NAMED
 ) -> influxql.Query:
-    return influxql.Query(influxql.select(columns, "gateway", where=HERE, by=by, every=every, fill="none"), alias=alias)
+    return influxql.Query(influxql.select(columns, "gateway", where=HERE, by=by, every=every), alias=alias)
 
 
 def _numbers(board: Board) -> None:

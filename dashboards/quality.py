@@ -185,7 +185,7 @@ def _devices(board: Board) -> None:
 def _batteries(board: Board) -> None:
     battery = loader.catalogue()["battery"]
     board.add(
-        panels.lines([(None, "transparent"), (20, "red")], interval="10m").min(0).max(100),
+        panels.lines([(None, "transparent"), (20, "red")], interval="10m", gap_h=1).min(0).max(100),
         words.named(battery),
         Text(
             "Từ `device`: mức pin của mỗi thiết bị, trung bình theo khoảng của biểu đồ; đường gạch ở 20 %.",
