@@ -30,6 +30,7 @@ def build(language: Language) -> dict[str, Any]:
             "Completeness by hour and day, flags by station, overdue sensors, clocks, batteries.",
         ),
         since="now-2d",
+        refresh="5m",  # flags are counted among the readings themselves
     )
     catalogue = loader.catalogue()
     board.wards()
