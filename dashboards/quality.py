@@ -1,7 +1,4 @@
-"""*Data quality*: how much of what should have come did, what was believed, who is silent, whose clock is wrong, whose battery is low.
-
-Which test gave a flag is not in the history (only the flag is): `envgw quality --station` says it, test by test.
-"""
+"""*Data quality*: how much of what should have come did, what was believed, who is silent, whose clock is wrong, whose battery is low."""
 
 from __future__ import annotations
 
@@ -13,6 +10,13 @@ from dashboards.words import FLAG_NAMES, Language, Text
 from devices import loader
 
 NAME = "quality"
+TESTS = {
+    "gross_range": Text("ngoài khoảng hợp lý", "out of range"),
+    "step": Text("nhảy bậc", "step"),
+    "spike": Text("gai nhọn", "spike"),
+    "flat_line": Text("đứng yên", "flat line"),
+}
+"""Tests that doubt a reading, by the name in its field `<parameter>_by_<test>` (gateway.judging)."""
 _COMPLETE: list[scales.Step] = [(None, scales.NOTHING), (0, "dark-red"), (0.01, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
 """Of an hour; from 0.75 on it has a mean that counts (devices.indices.averages)."""
 _BATTERY: list[scales.Step] = [(None, "text"), (0, "red"), (20, "orange"), (40, "green")]
@@ -40,6 +44,7 @@ def build(language: Language) -> dict[str, Any]:
     board.row(Text("Cờ chất lượng: ${parameter:text}", "Quality flags: ${parameter:text}"))
     shared.flag_shares(board, width=12)
     _flags_by_station(board)
+    _flags_by_test(board)
     board.row(Text("Thiết bị", "Devices"))
     shared.open_alerts(
         board,
@@ -119,13 +124,38 @@ def _flags_by_station(board: Board) -> None:
         panel,
         Text("Cờ theo trạm: ${parameter:text}", "Flags by station: ${parameter:text}"),
         Text(
-            "Từ `air`, `water`, `device`: số giá trị theo cờ QARTOD của mỗi thiết bị trong khoảng thời gian đã chọn. Kiểm tra nào gắn cờ: "
-            "`envgw quality --station`.",
-            "From `air`, `water`, `device`: values by QARTOD flag of each device in the time range. Which test gave a flag: "
-            "`envgw quality --station`.",
+            "Từ `air`, `water`, `device`: số giá trị theo cờ QARTOD của mỗi thiết bị trong khoảng thời gian đã chọn.",
+            "From `air`, `water`, `device`: values by QARTOD flag of each device in the time range.",
         ),
         influxql.flag_counts("${parameter}", names, by=["station", "device"], every=""),
         unit="none",
+    )
+
+
+def _flags_by_test(board: Board) -> None:
+    of = board.language
+    total = Text("Tất cả giá trị", "All values").of(of)
+    doubted = '("${parameter}_qc" = 3 OR "${parameter}_qc" = 4)'  # a doubt that was taken back later is none
+    cases = {total: ("${parameter}_qc", '"${parameter}_qc" >= 1')}
+    for name, text in TESTS.items():
+        field = f"${{parameter}}_by_{name}"
+        cases[text.of(of)] = (field, f'"{field}" >= 3 AND {doubted}')
+    panel = panels.table(sort=words.STATION.of(of), descending=False)
+    panels.transformed(panel, panels.arranged({"station": words.STATION.of(of), "device": words.DEVICE.of(of)}, drop=["Time"]))
+    for text in TESTS.values():
+        panels.column(panel, text.of(of), steps=[(None, "text"), (1, "orange")], more=panels.COLOURED_TEXT)
+    board.add(
+        panel,
+        Text("Kiểm tra nào nghi ngờ: ${parameter:text}", "Which test doubts: ${parameter:text}"),
+        Text(
+            "Từ `air`, `water`, `device`: số giá trị bị nghi ngờ (3) hoặc hỏng (4) theo kiểm tra đã gắn cờ, mỗi thiết bị một dòng. "
+            "Một giá trị có thể bị nhiều kiểm tra nghi ngờ. Từng giá trị: `envgw quality --station`.",
+            "From `air`, `water`, `device`: suspect (3) and failed (4) values by the test that doubts them, a line per device. "
+            "Several tests may doubt one value. Value by value: `envgw quality --station`.",
+        ),
+        influxql.counts(cases, "/^(air|water|device)$/", by=["station", "device"]),
+        unit="none",
+        width=panels.COLUMNS,
     )
 
 

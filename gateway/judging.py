@@ -14,9 +14,9 @@ Neighbours (D2): a run of doubts that begins while the same parameter is doubted
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import cos, hypot, radians
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from devices import hours as hourly
 from devices import loader
@@ -25,13 +25,16 @@ from devices.parameters import RAW_SUFFIX
 from devices.qc.judge import Revision, SeriesState, confirm, new_state, slowly
 from devices.qc.judge import shift as shift_series
 from devices.qc.settings import Plan, plan
-from devices.reading import Line, Value
+from devices.reading import Flag, Line, Value
 from gateway.outcomes import Outcomes
 from gateway.state import DeviceState, StationState
 
 if TYPE_CHECKING:
     from devices.stations import Device
     from gateway.core import Core
+
+Doubts: TypeAlias = tuple[tuple[str, float], ...]
+"""`<parameter>_by_<test>` → flag, for each test that doubts a reading: fields beside its flag, which say where that came from."""
 
 NEARBY_KM = 5.0
 """Stations within this distance see the same smoke, or the same flood."""
@@ -76,6 +79,7 @@ class Judging:
         changed: list[Line] | None = None
         for at, line in enumerate(lines):
             new: list[Value] | None = None
+            doubts: Doubts = ()
             for index, value in enumerate(line.values):
                 try:
                     series = known[value.parameter]
@@ -111,20 +115,23 @@ class Judging:
                         else:
                             self._into_hour(station, series, time_ms, number, flag, received_ms)
                         continue
-                settled = self._slowly(series, line, time_ms, number, flag, entry, station, received_ms, out)
+                settled, by = self._slowly(series, line, time_ms, number, flag, entry, station, received_ms, out)
+                if by:
+                    doubts = (*doubts, *by)
                 if settled != flag:
                     new = new or list(line.values)
                     new[index] = Value(value.parameter, number, settled)
-            if new is not None:
+            if new is not None or doubts:
                 changed = changed or list(lines)
-                changed[at] = Line(line.medium, line.station, line.device, line.area, line.time_ms, tuple(new), line.notes)
+                values = line.values if new is None else tuple(new)
+                changed[at] = Line(line.medium, line.station, line.device, line.area, line.time_ms, values, (*line.notes, *doubts))
         return lines if changed is None else tuple(changed)
 
     def _slowly(
         self, series: Series, line: Line, time_ms: int, number: float | None, flag: int, entry: Device, station: StationState,
         received_ms: int, out: Outcomes,
-    ) -> int:  # fmt: skip
-        """The whole of the tests; returns the flag."""
+    ) -> tuple[int, Doubts]:  # fmt: skip
+        """The whole of the tests; returns the flag and, of a doubted reading, which tests doubt it."""
         state = series.state
         was_told = state.told
         verdict = slowly(series.plan, state, time_ms, number, flag)
@@ -142,7 +149,7 @@ class Judging:
             self._core.silence.possible_event(device, series.plan.parameter, number, settled, time_ms, received_ms, True, out)
         elif was_told and not state.told and device.event_since is not None:
             self._core.silence.possible_event(device, series.plan.parameter, number, settled, time_ms, received_ms, False, out)
-        return settled
+        return settled, _doubts(series.plan.parameter, settled, verdict.tests)
 
     def _into_hour(self, station: StationState, series: Series, time_ms: int, number: float | None, flag: int, received_ms: int) -> None:
         summing = self._core.summing
@@ -163,7 +170,9 @@ class Judging:
                 continue
             place = placement.station
             value = (Value(series.plan.parameter, revision.value, revision.now),)
-            out.lines.append(Line(medium, place.id, device.id, place.area_at(revision.time_ms), revision.time_ms, value))
+            # A reading is doubted afterwards by the spike test alone; the other revisions take a doubt back.
+            by: Doubts = ((f"{series.plan.parameter}_by_spike", float(Flag.SUSPECT)),) if revision.now == Flag.SUSPECT else ()
+            out.lines.append(Line(medium, place.id, device.id, place.area_at(revision.time_ms), revision.time_ms, value, by))
             station = core.stations[place.id]
             hour = hourly.amend(
                 series.hours, revision.time_ms, revision.value, revision.was, revision.now, series.kind, core.summing.phase_ms
@@ -244,3 +253,12 @@ class Judging:
                 shift_series(state, delta_ms)
             for hours in device.hours.values():
                 hourly.shift(hours)
+
+
+def _doubts(parameter: str, settled: int, tests: Mapping[str, int]) -> Doubts:
+    """Which tests doubt a reading of this flag; none of a good or a missing one."""
+    if settled not in (Flag.SUSPECT, Flag.FAIL):
+        return ()
+    found = [(name, flag) for name, flag in tests.items() if flag in (Flag.SUSPECT, Flag.FAIL) and name != "spike_before"]
+    # Nothing new speaks against it: it stands at the level that a doubted step led to.
+    return tuple([(f"{parameter}_by_{name}", float(flag)) for name, flag in found or [("step", settled)]])

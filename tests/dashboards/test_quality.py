@@ -21,6 +21,19 @@ def test_flags_by_station(database: tuple[Influxd, str]) -> None:
     assert 0 < counted <= len(flags)
 
 
+def test_which_test_doubts(database: tuple[Influxd, str]) -> None:
+    rows = {row["Device"]: row for row in shown(database, BOARD, "Which test doubts: ${parameter:text}")}
+    assert rows["an-09"]["out of range"] == rows["an-09"]["All values"] > 600
+    assert rows["an-07"]["step"] > 0, "a spike of nine times the value"
+    assert all(row[name] == 0 for device, row in rows.items() for name in ("out of range",) if device != "an-09")
+
+
+def test_the_tests_are_those_that_the_core_names() -> None:
+    named = {name.partition("_by_")[2] for line in demo_day.lines() for name, _ in line.notes if "_by_" in name}
+    assert len(named) >= 2
+    assert named <= set(quality.TESTS)
+
+
 def test_silent_hours_are_incomplete(database: tuple[Influxd, str]) -> None:
     """The sensor at Lien Chieu is away for two hours in the middle of its smoke."""
     server, name = database

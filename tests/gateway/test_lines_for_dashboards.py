@@ -1,4 +1,4 @@
-"""What the core writes so that dashboards need only the history (docs/decisions/0024): places, and how long an alert has been open."""
+"""What the core writes so that dashboards need only the history (docs/decisions/0024): places, ages of alerts, tests that doubt."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def test_every_step_of_an_alert_says_how_long_it_has_been_open() -> None:
         start_ms = int(said["episode"].rpartition("/")[2])
         # Two steps of one instant stand a millisecond apart (`Core.record`); an episode begins with the first reading above the limit.
         assert abs(said["open_s"] * 1000 - (said["time_ms"] - start_ms)) <= 1
+
+
+def test_every_doubted_reading_says_which_test_doubts_it() -> None:
+    doubted = 0
+    for line in demo_day.lines():
+        if line.medium in ("air", "water", "device"):
+            by = {name.partition("_by_")[0] for name, _ in line.notes}
+            assert by == {value.parameter for value in line.values if value.flag in (3, 4)}
+            doubted += len(by)
+    assert doubted > 700
 
 
 def test_the_first_step_of_a_rule_that_waits_is_as_old_as_its_wait() -> None:
