@@ -77,7 +77,7 @@ def _numbers(board: Board) -> None:
             {"alerts": 'last("alerts_firing")'}, [(None, scales.NOTHING), (0, "green"), (1, "orange")], "none",
         ),
         (
-            Text("Chưa được tính", "Unaccounted"),
+            Text("Không khớp sổ", "Unaccounted"),
             Text("nhận − lưu − từ chối − trùng − bỏ: phải là 0", "received − stored − rejected − duplicate − shed: must be 0"),
             {"unaccounted": unaccounted}, [(None, scales.NOTHING), (-1e12, "red"), (0, "green"), (1, "red")], "none",
         ),

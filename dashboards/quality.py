@@ -13,8 +13,8 @@ NAME = "quality"
 TESTS = {
     "gross_range": Text("ngoài khoảng hợp lý", "out of range"),
     "step": Text("nhảy bậc", "step"),
-    "spike": Text("gai nhọn", "spike"),
-    "flat_line": Text("đứng yên", "flat line"),
+    "spike": Text("đột biến", "spike"),
+    "flat_line": Text("không đổi", "flat line"),
 }
 """Tests that doubt a reading, by the name in its field `<parameter>_by_<test>` (gateway.judging)."""
 _COMPLETE: list[scales.Step] = [(None, scales.NOTHING), (0, "dark-red"), (0.01, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
