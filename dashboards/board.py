@@ -151,9 +151,13 @@ class Board:
         nothing: Text = words.NO_DATA,
         since: str = "",
         shift: str = "",
+        below: bool = False,
     ) -> None:
-        """The next panel. `about` says what it shows and from where; `since` overrides the page's time range, `shift` moves it back."""
-        number, position = self._grid.place(width, height)
+        """The next panel. `about` says what it shows and from where; `since` overrides the page's time range, `shift` moves it back.
+
+        `below`: it stands under the panel before and not beside it.
+        """
+        number, position = self._grid.place(width, height, below=below)
         panel.id(number).grid_pos(position).datasource(self._source)
         panel.title(title.of(self.language)).description(about.of(self.language))
         panel.unit(unit).no_value(nothing.of(self.language))

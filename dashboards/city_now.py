@@ -37,7 +37,6 @@ def build(language: Language) -> dict[str, Any]:
     catalogue = loader.catalogue()
     board.wards()
     board.stations()
-    board.parameters([parameter for parameter in catalogue.values() if parameter.medium != "device"], "pm25")
     board.annotate_alerts()
 
     _numbers(board)
@@ -48,17 +47,18 @@ def build(language: Language) -> dict[str, Any]:
     shared.open_alerts(board, width=14)
     _changes(board)
     shared.alert_history(board, Text("Cảnh báo trong giờ qua", "Alerts in the last hour"), width=panels.COLUMNS, height=6, since="1h")
-    for title, medium, table, courses in (
-        (Text("Không khí", "Air"), "air", AIR_TABLE, AIR_COURSES),
-        (Text("Nước", "Water"), "water", WATER_TABLE, WATER_COURSES),
+    for title, medium, table, courses, course in (
+        (Text("Không khí", "Air"), "air", AIR_TABLE, AIR_COURSES, shared.hourly_course),
+        (Text("Nước", "Water"), "water", WATER_TABLE, WATER_COURSES, shared.course),  # a flood rises within the hour
     ):
         board.row(title)
         newest = Text(f"{title.vi}: giờ mới nhất theo trạm", f"{title.en}: newest hour per station")
         shared.last_hour(board, newest, medium, [catalogue[name] for name in table], link=path(f"{medium}-station", language))
         for name in courses:
-            shared.course(board, catalogue[name])
+            course(board, catalogue[name])
     board.row(Text("Chất lượng dữ liệu", "Quality of the data"))
-    shared.flag_shares(board)
+    shared.completeness(board, "air", catalogue["pm25"])
+    shared.completeness(board, "water", catalogue["ph"])
     return board.build()
 
 
@@ -198,6 +198,7 @@ def _worst(board: Board, index: str, station_board: str, title: Text, *, lowest:
         _index_query(index, language),
         width=12,
         height=8,
+        below=lowest,  # the worst water stands under the worst air, both beside the map
     )
 
 

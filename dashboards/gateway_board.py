@@ -52,7 +52,7 @@ def build(language: Language) -> dict[str, Any]:
 def _query(
     columns: dict[str, str], *, by: tuple[str, ...] = ("station",), every: str = "$__interval", alias: str = _NAMED
 ) -> influxql.Query:
-    return influxql.Query(influxql.select(columns, "gateway", where=HERE, by=by, every=every, fill="none"), alias=alias)
+    return influxql.Query(influxql.select(columns, "gateway", where=HERE, by=by, every=every), alias=alias)
 
 
 def _numbers(board: Board) -> None:
@@ -77,7 +77,7 @@ def _numbers(board: Board) -> None:
             {"alerts": 'last("alerts_firing")'}, [(None, scales.NOTHING), (0, "green"), (1, "orange")], "none",
         ),
         (
-            Text("Chưa được tính", "Unaccounted"),
+            Text("Không khớp sổ", "Unaccounted"),
             Text("nhận − lưu − từ chối − trùng − bỏ: phải là 0", "received − stored − rejected − duplicate − shed: must be 0"),
             {"unaccounted": unaccounted}, [(None, scales.NOTHING), (-1e12, "red"), (0, "green"), (1, "red")], "none",
         ),

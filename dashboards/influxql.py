@@ -2,7 +2,7 @@
 
 The schema is the history's (docs/decisions/0024): measurement = medium, tags `station`, `device`, `area`, a float field per
 parameter and an integer field `<parameter>_qc` with its QARTOD flag; `<medium>_1h` and `<medium>_1d` with means of usable readings;
-`index`, `alert` and `gateway` with text fields beside. Of raw readings only values flagged good (1) or not evaluated (2) are shown
+`index` and `alert` with text fields beside. Of raw readings only values flagged good (1) or not evaluated (2) are shown
 unless a panel is about flags: a missing value writes only its flag, and the value before it stays beside (see `devices.reading`).
 """
 

@@ -25,8 +25,7 @@ from devices.parameters import Parameter
 COLUMNS = 24
 """Width of Grafana's grid."""
 ALWAYS = common.VisibilityMode.ALWAYS
-_GAP_MS = 15 * 60 * 1000
-"""Points further apart are not joined by a line: a silent station must be seen to be silent."""
+_HOUR_MS = 3_600_000
 
 
 class Grid:
@@ -34,15 +33,21 @@ class Grid:
 
     def __init__(self) -> None:
         self._x = self._y = self._line = self._id = 0
+        self._last = dashboard.GridPos()
 
-    def place(self, width: int, height: int) -> tuple[int, dashboard.GridPos]:
-        """(id, position) of the next panel."""
-        if self._x + width > COLUMNS:
-            self.new_line()
-        position = dashboard.GridPos(h=height, w=width, x=self._x, y=self._y)
-        self._x += width
-        self._line = max(self._line, height)
+    def place(self, width: int, height: int, *, below: bool = False) -> tuple[int, dashboard.GridPos]:
+        """(id, position) of the next panel; `below`: under the one before, beside what stands left of it, and at most as wide."""
+        if below:
+            assert width <= self._last.w, "it is wider than the panel that it is to stand under"
+            position = dashboard.GridPos(h=height, w=width, x=self._last.x, y=self._last.y + self._last.h)
+        else:
+            if self._x + width > COLUMNS:
+                self.new_line()
+            position = dashboard.GridPos(h=height, w=width, x=self._x, y=self._y)
+            self._x += width
+        self._line = max(self._line, position.y + height - self._y)
         self._id += 1
+        self._last = position
         return self._id, position
 
     def new_line(self) -> None:
@@ -59,12 +64,17 @@ def unit(parameter: Parameter) -> str:
 # ---------------------------------------------------------------- kinds
 
 
-def lines(steps: Sequence[Step] = (), *, areas: bool = False, interval: str = "1m") -> timeseries.Panel:
-    """Values over time. `steps`: limits, drawn as lines or (`areas`) as coloured bands."""
+def lines(steps: Sequence[Step] = (), *, areas: bool = False, interval: str = "1m", gap_h: float = 0.25) -> timeseries.Panel:
+    """Values over time. `steps`: limits, drawn as lines or (`areas`) as coloured bands.
+
+    Points further apart than `gap_h` hours are not joined: a silent station must be seen to be silent. Grafana 9 joins what has no
+    empty interval between it: questions therefore fill with null.
+    """
     panel = (
         timeseries.Panel()
         .interval(interval)
-        .span_nulls(_GAP_MS)
+        .span_nulls(round(gap_h * _HOUR_MS))
+        .insert_nulls(round(gap_h * _HOUR_MS))
         .line_width(1)
         .show_points(common.VisibilityMode.AUTO)
         .legend(_legend())

@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from dashboards.stored import PROVISIONED_NAME, PROVISIONED_UID
 
-Done = Literal["created", "updated", "unchanged"]
+Done = Literal["created", "updated", "unchanged", "unseen"]
+"""`unseen`: the token may not look at it, and need not."""
 _T = TypeVar("_T")
 TAG = "envgw"
 """On every annotation of ours."""
@@ -22,6 +23,11 @@ _MOST = 10_000
 
 class PushError(Exception):
     """Something could not be uploaded. The text says what, why and what to do."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        """What Grafana answered, if it did."""
 
 
 class Result(NamedTuple):
@@ -96,7 +102,12 @@ def _folder(api: Any, title: str) -> Result:
 
 
 def _source(api: Any, source: Source | None) -> Result:
-    found = _ask("the data source", lambda: api.datasource.get_datasource_by_uid(PROVISIONED_UID))
+    try:
+        found = _ask("the data source", lambda: api.datasource.get_datasource_by_uid(PROVISIONED_UID))
+    except PushError as error:
+        if source is None and error.status == 403:
+            return Result("data source", PROVISIONED_NAME, "unseen")  # an Editor may use data sources and not look at them
+        raise
     if source is None:
         if found is None:
             raise PushError(
@@ -206,7 +217,7 @@ def _call(verb: str, what: str, call: Callable[[], _T], *, absent: bool) -> _T |
     except GrafanaException as error:
         if absent and error.status_code == 404:
             return None
-        raise PushError(f"cannot {verb} {what}: {_reason(error)}") from None
+        raise PushError(f"cannot {verb} {what}: {_reason(error)}", error.status_code) from None
     except OSError as error:  # no connection, no TLS, a timeout: all errors of requests are of this kind
         raise PushError(f"cannot {verb} {what}: Grafana does not answer ({_innermost(error)})") from None
     except ValueError:

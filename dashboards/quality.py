@@ -1,7 +1,4 @@
-"""*Data quality*: how much of what should have come did, what was believed, who is silent, whose clock is wrong, whose battery is low.
-
-Which test gave a flag is not in the history (only the flag is): `envgw quality --station` says it, test by test.
-"""
+"""*Data quality*: how much of what should have come did, what was believed, who is silent, whose clock is wrong, whose battery is low."""
 
 from __future__ import annotations
 
@@ -13,6 +10,23 @@ from dashboards.words import FLAG_NAMES, Language, Text
 from devices import loader
 
 NAME = "quality"
+TESTS = {
+    "gross_range": Text("ngoài khoảng hợp lý", "out of range"),
+    "step": Text("nhảy bậc", "step"),
+    "spike": Text("đột biến", "spike"),
+    "flat_line": Text("không đổi", "flat line"),
+    "climatology": Text("trái mùa", "season"),
+    "attenuated": Text("ít dao động", "hardly moves"),
+    "multivariate": Text("lệch thông số liên quan", "related"),
+    "neighbour": Text("lệch trạm lân cận", "neighbours"),
+    "consistency": Text("mâu thuẫn", "contradiction"),
+    "health": Text("tình trạng cảm biến", "health"),
+    "density": Text("phân tầng", "density"),
+    "timing": Text("đồng hồ", "clock"),
+    "location": Text("vị trí", "location"),
+    "warm_up": Text("khởi động", "warm-up"),
+}
+"""Tests that doubt a reading, by the name in its field `<parameter>_by_<test>` (gateway.judging); from `climatology` on if asked for."""
 _COMPLETE: list[scales.Step] = [(None, scales.NOTHING), (0, "dark-red"), (0.01, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
 """Of an hour; from 0.75 on it has a mean that counts (devices.indices.averages)."""
 _BATTERY: list[scales.Step] = [(None, "text"), (0, "red"), (20, "orange"), (40, "green")]
@@ -30,6 +44,7 @@ def build(language: Language) -> dict[str, Any]:
             "Completeness by hour and day, flags by station, overdue sensors, clocks, batteries.",
         ),
         since="now-2d",
+        refresh="5m",  # flags are counted among the readings themselves
     )
     catalogue = loader.catalogue()
     board.wards()
@@ -39,6 +54,7 @@ def build(language: Language) -> dict[str, Any]:
     board.row(Text("Cờ chất lượng: ${parameter:text}", "Quality flags: ${parameter:text}"))
     shared.flag_shares(board, width=12)
     _flags_by_station(board)
+    _flags_by_test(board)
     board.row(Text("Thiết bị", "Devices"))
     shared.open_alerts(
         board,
@@ -118,13 +134,38 @@ def _flags_by_station(board: Board) -> None:
         panel,
         Text("Cờ theo trạm: ${parameter:text}", "Flags by station: ${parameter:text}"),
         Text(
-            "Từ `air`, `water`, `device`: số giá trị theo cờ QARTOD của mỗi thiết bị trong khoảng thời gian đã chọn. Kiểm tra nào gắn cờ: "
-            "`envgw quality --station`.",
-            "From `air`, `water`, `device`: values by QARTOD flag of each device in the time range. Which test gave a flag: "
-            "`envgw quality --station`.",
+            "Từ `air`, `water`, `device`: số giá trị theo cờ QARTOD của mỗi thiết bị trong khoảng thời gian đã chọn.",
+            "From `air`, `water`, `device`: values by QARTOD flag of each device in the time range.",
         ),
         influxql.flag_counts("${parameter}", names, by=["station", "device"], every=""),
         unit="none",
+    )
+
+
+def _flags_by_test(board: Board) -> None:
+    of = board.language
+    total = Text("Tất cả giá trị", "All values").of(of)
+    doubted = '("${parameter}_qc" = 3 OR "${parameter}_qc" = 4)'  # a doubt that was taken back later is none
+    cases = {total: ("${parameter}_qc", '"${parameter}_qc" >= 1')}
+    for name, text in TESTS.items():
+        field = f"${{parameter}}_by_{name}"
+        cases[text.of(of)] = (field, f'"{field}" >= 3 AND {doubted}')
+    panel = panels.table(sort=words.STATION.of(of), descending=False)
+    panels.transformed(panel, panels.arranged({"station": words.STATION.of(of), "device": words.DEVICE.of(of)}, drop=["Time"]))
+    for text in TESTS.values():
+        panels.column(panel, text.of(of), steps=[(None, "text"), (1, "orange")], more=panels.COLOURED_TEXT)
+    board.add(
+        panel,
+        Text("Kiểm tra nào nghi ngờ: ${parameter:text}", "Which test doubts: ${parameter:text}"),
+        Text(
+            "Từ `air`, `water`, `device`: số giá trị bị nghi ngờ (3) hoặc hỏng (4) theo kiểm tra đã gắn cờ, mỗi thiết bị một dòng. "
+            "Một giá trị có thể bị nhiều kiểm tra nghi ngờ. Từng giá trị: `envgw quality --station`.",
+            "From `air`, `water`, `device`: suspect (3) and failed (4) values by the test that doubts them, a line per device. "
+            "Several tests may doubt one value. Value by value: `envgw quality --station`.",
+        ),
+        influxql.counts(cases, "/^(air|water|device)$/", by=["station", "device"]),
+        unit="none",
+        width=panels.COLUMNS,
     )
 
 
@@ -185,7 +226,7 @@ def _devices(board: Board) -> None:
 def _batteries(board: Board) -> None:
     battery = loader.catalogue()["battery"]
     board.add(
-        panels.lines([(None, "transparent"), (20, "red")], interval="10m").min(0).max(100),
+        panels.lines([(None, "transparent"), (20, "red")], interval="10m", gap_h=1).min(0).max(100),
         words.named(battery),
         Text(
             "Từ `device`: mức pin của mỗi thiết bị, trung bình theo khoảng của biểu đồ; đường gạch ở 20 %.",

@@ -114,7 +114,7 @@ def alert_history(board: Board, title: Text, *, width: int, height: int = 8, sin
 
 
 def course(board: Board, parameter: Parameter, *, width: int = 12) -> None:
-    """A parameter over time, a line per station."""
+    """A parameter over time as it was read, a line per station."""
     board.add(
         panels.lines(),
         words.named(parameter),
@@ -125,6 +125,39 @@ def course(board: Board, parameter: Parameter, *, width: int = 12) -> None:
         influxql.course(parameter),
         width=width,
         unit=panels.unit(parameter),
+    )
+
+
+def hourly_course(board: Board, parameter: Parameter, *, width: int = 12) -> None:
+    """A parameter over time, a line per station, from hourly means: of a whole city they cost a twentieth of the readings."""
+    source = f"{parameter.medium}_1h"
+    mean = influxql.select({"mean": f'mean("{parameter.id}")'}, source, by=["station"], every="$__interval")
+    board.add(
+        panels.lines(interval="1h", gap_h=2),
+        words.named(parameter),
+        Text(
+            f"Từ `{source}`: trung bình giờ, mỗi trạm một đường (từng số đo: bảng của trạm). {words.USABLE.vi}",
+            f"From `{source}`: hourly means, a line per station (each reading: the station's dashboard). {words.USABLE.en}",
+        ),
+        influxql.Query(mean, alias="[[tag_station]]"),
+        width=width,
+        unit=panels.unit(parameter),
+    )
+
+
+def completeness(board: Board, medium: str, parameter: Parameter, *, width: int = 12) -> None:
+    """How much of what was due came and was believed, of one parameter that all stations of the medium measure."""
+    part = influxql.select({"complete": f'mean("{parameter.id}_complete")'}, f"{medium}_1h", by=["station"], every="$__interval")
+    board.add(
+        panels.lines([(None, "transparent"), (0.75, "orange")], interval="1h", gap_h=2).min(0).max(1),
+        Text(f"Độ đầy đủ: {parameter.name['vi']}", f"Completeness: {parameter.name['en']}"),
+        Text(
+            f"Từ `{medium}_1h`: phần số đo dùng được so với số phải có; dưới 75 % (đường gạch) giờ đó không có trung bình.",
+            f"From `{medium}_1h`: usable readings as a share of those due, a line per station; below 75 % (dashed) an hour has no mean.",
+        ),
+        influxql.Query(part, alias="[[tag_station]]"),
+        width=width,
+        unit="percentunit",
     )
 
 

@@ -40,8 +40,10 @@ def index(board: Board, index: str, title: str, *, beside: str = "", beside_titl
         influxql.Query(now, table=True),
         width=4,
     )
-    columns = {title: f'"{index}"', **({beside_title: f'"{beside}"'} if beside else {}), words.WHY_NOT.of(of): f'"{index}_why"'}
-    chart = panels.lines(scales.index_steps(index), areas=True, interval="1h").min(0)
+    columns = {title: f'last("{index}")', words.WHY_NOT.of(of): f'last("{index}_why")'}
+    if beside:
+        columns[beside_title] = f'last("{beside}")'
+    chart = panels.lines(scales.index_steps(index), areas=True, interval="1h", gap_h=2).min(0)
     panels.column(chart, title, more=_STEP, decimals=0)
     compared = f" (+ {beside_title})" if beside else ""
     board.add(
@@ -51,7 +53,7 @@ def index(board: Board, index: str, title: str, *, beside: str = "", beside_titl
             f"Từ `index`: {title}{compared} của mỗi giờ, nền tô theo mức. Giờ được ghi theo lúc bắt đầu.",
             f"From `index`: {title}{compared} of each hour, over bands of its categories. Hours are stamped with their begin.",
         ),
-        influxql.Query(influxql.select(columns, "index", where=where), table=True),
+        influxql.Query(influxql.select(columns, "index", where=where, every="1h"), table=True),
         width=12,
     )
     rows = {
@@ -85,7 +87,7 @@ def parameter(board: Board, parameter: Parameter, limits: Sequence[Limit]) -> No
     panel = panels.lines(scales.limit_steps(limits) if limits else ())
     derived = [one for one in loader.derived_table().of(parameter.id, "hour") if one.averaging != "nowcast"]
     if derived:
-        queries.append(influxql.Query(influxql.select({one.name[of]: f'"{one.id}"' for one in derived}, "index")))
+        queries.append(influxql.Query(influxql.select({one.name[of]: f'last("{one.id}")' for one in derived}, "index", every="1h")))
         for one in derived:
             panels.column(panel, one.name[of], more=_STEP)
     drawn = {language: scales.limit_text(limits, parameter.display, language) for language in LANGUAGES}
@@ -111,15 +113,13 @@ def further(board: Board, medium: str) -> None:
     """The parameter chosen at the top: for those that only some stations measure."""
     band = {"mean": 'mean("${parameter}")', "min": 'min("${parameter}_min")', "max": 'max("${parameter}_max")'}
     board.add(
-        panels.lines(interval="1h"),
+        panels.lines(interval="1h", gap_h=2),
         Text("${parameter:text}: trung bình, nhỏ nhất, lớn nhất", "${parameter:text}: mean, least, largest"),
         Text(
             f"Từ `{medium}_1h`: trung bình, nhỏ nhất và lớn nhất của mỗi giờ, của thông số đã chọn ở đầu trang. {words.USABLE.vi}",
             f"From `{medium}_1h`: mean, least and largest of each hour, of the parameter chosen at the top. {words.USABLE.en}",
         ),
-        influxql.Query(
-            influxql.select(band, f"{medium}_1h", by=["device"], every="$__interval", fill="none"), alias="[[tag_device]] [[col]]"
-        ),
+        influxql.Query(influxql.select(band, f"{medium}_1h", by=["device"], every="$__interval"), alias="[[tag_device]] [[col]]"),
     )
     board.add(
         panels.bars(interval="1h", stacked=False),
@@ -129,7 +129,7 @@ def further(board: Board, medium: str) -> None:
             f"From `{medium}_1h`: how many usable values each hour had, of the parameter chosen; gaps are a silent or broken device.",
         ),
         influxql.Query(
-            influxql.select({"count": 'sum("${parameter}_count")'}, f"{medium}_1h", by=["device"], every="$__interval", fill="none"),
+            influxql.select({"count": 'sum("${parameter}_count")'}, f"{medium}_1h", by=["device"], every="$__interval"),
             alias="[[tag_device]]",
         ),
     )
@@ -166,14 +166,14 @@ def comparison(board: Board, medium: str) -> None:
         (Text("${parameter:text}: một năm trước", "${parameter:text}: a year before"), YEAR),
     ):
         board.add(
-            panels.lines(interval="1h"),
+            panels.lines(interval="1h", gap_h=2),
             title,
             Text(
                 f"Từ `{medium}_1h`: trung bình giờ của thông số đã chọn trong cùng khoảng thời gian, lùi lại theo tiêu đề (năm = 52 tuần).",
                 f"From `{medium}_1h`: hourly means of the chosen parameter, same span, moved back as the title says (a year: 52 weeks).",
             ),
             influxql.Query(
-                influxql.select({"mean": 'mean("${parameter}")'}, f"{medium}_1h", by=["device"], every="$__interval", fill="none"),
+                influxql.select({"mean": 'mean("${parameter}")'}, f"{medium}_1h", by=["device"], every="$__interval"),
                 alias="[[tag_device]]",
             ),
             width=8,

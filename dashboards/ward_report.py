@@ -149,7 +149,7 @@ def _daily(board: Board, parameter: Parameter) -> None:
     limits = scales.limits(parameter.id, STANDARD, ["24h"])
     texts = {language: scales.limit_text(limits, parameter.display, language) for language in words.LANGUAGES}
     board.add(
-        panels.lines(scales.limit_steps(limits), interval="1d").span_nulls(False).show_points(panels.ALWAYS),
+        panels.lines(scales.limit_steps(limits), interval="1d", gap_h=36).show_points(panels.ALWAYS),
         Text(f"{parameter.name['vi']}: trung bình ngày", f"{parameter.name['en']}: daily means"),
         Text(
             f"Từ `{parameter.medium}_1d`: trung bình mỗi ngày, mỗi thiết bị một đường. Đường gạch: {texts['vi']}.",

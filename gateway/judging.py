@@ -15,9 +15,9 @@ Neighbours (D2): a run of doubts that begins while the same parameter is doubted
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import cos, hypot, radians
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from devices import hours as hourly
 from devices import loader
@@ -29,13 +29,16 @@ from devices.qc.message_tests import About, MessageTests, MessageTestsState, Ver
 from devices.qc.message_tests import shift as shift_tests
 from devices.qc.series_tests import Around, SeriesTests, SeriesTestsState, apart
 from devices.qc.settings import Plan, plan
-from devices.reading import Line, Value
+from devices.reading import Flag, Line, Value
 from gateway.outcomes import Outcomes
 from gateway.state import DeviceState, StationState
 
 if TYPE_CHECKING:
     from devices.stations import Device
     from gateway.core import Core
+
+Doubts: TypeAlias = tuple[tuple[str, float], ...]
+"""`<parameter>_by_<test>` → flag, for each test that doubts a reading: fields beside its flag, which say where that came from."""
 
 NEARBY_KM = 5.0
 """Stations within this distance see the same smoke, or the same flood."""
@@ -91,12 +94,14 @@ class Judging:
             known = self._at(device, entry, first.station)
         series_of = known.series
         station = self._core.stations[first.station]
+        ranged = lines
         if known.tests is not None:
             lines = self._message(known, lines, device, entry, About(received_ms, position), received_ms, out)
         time_ms = first.time_ms
         changed: list[Line] | None = None
         for at, line in enumerate(lines):
             new: list[Value] | None = None
+            doubts: Doubts = ()
             for index, value in enumerate(line.values):
                 try:
                     series = series_of[value.parameter]
@@ -132,25 +137,35 @@ class Judging:
                         else:
                             self._into_hour(station, series, time_ms, number, flag, received_ms)
                         continue
-                settled = self._slowly(series, lines, time_ms, number, flag, entry, station, received_ms, out)
+                in_range = ranged[at].values[index].flag
+                settled, by = self._slowly(series, lines, time_ms, number, flag, in_range, entry, station, received_ms, out)
+                if by:
+                    doubts = (*doubts, *by)
                 if settled != flag:
                     new = new or list(line.values)
                     new[index] = Value(value.parameter, number, settled)
-            if new is not None:
+            if new is not None or doubts:
                 changed = changed or list(lines)
-                changed[at] = Line(line.medium, line.station, line.device, line.area, line.time_ms, tuple(new), line.notes)
+                values = line.values if new is None else tuple(new)
+                changed[at] = Line(line.medium, line.station, line.device, line.area, line.time_ms, values, (*line.notes, *doubts))
         return lines if changed is None else tuple(changed)
 
     def _slowly(
-        self, series: Series, lines: tuple[Line, ...], time_ms: int, number: float | None, flag: int, entry: Device,
+        self, series: Series, lines: tuple[Line, ...], time_ms: int, number: float | None, flag: int, in_range: int, entry: Device,
         station: StationState, received_ms: int, out: Outcomes,
-    ) -> int:  # fmt: skip
-        """The whole of the tests; returns the flag."""
+    ) -> tuple[int, Doubts]:  # fmt: skip
+        """The whole of the tests; returns the flag and, of a doubted reading, which tests of its series doubt it.
+
+        `flag` is what the range and the tests of the message have said, `in_range` what the range alone has.
+        """
         state = series.state
         was_told = state.told
+        told = flag > in_range
+        further: dict[str, int] = {}
         side = None
         if series.plan.asked is not None:
-            flag, side = self._asked(series, series.plan.asked, lines, time_ms, number, flag, entry, station)
+            further, side = self._asked(series, series.plan.asked, lines, time_ms, number, entry, station)
+            flag = max(flag, *further.values(), 0)
         verdict = slowly(series.plan, state, time_ms, number, flag, side)
         revisions, settled = verdict.revisions, verdict.flag
         if verdict.doubt:
@@ -166,24 +181,34 @@ class Judging:
             self._core.silence.possible_event(device, series.plan.parameter, number, settled, time_ms, received_ms, True, out)
         elif was_told and not state.told and device.event_since is not None:
             self._core.silence.possible_event(device, series.plan.parameter, number, settled, time_ms, received_ms, False, out)
-        return settled
+        if settled not in (Flag.SUSPECT, Flag.FAIL):
+            return settled, ()
+        tests = {**verdict.tests, "gross_range": in_range, **further}
+        doubting = {name: said for name, said in tests.items() if said in (Flag.SUSPECT, Flag.FAIL) and name != "spike_before"}
+        if side:
+            doubting["neighbour"] = int(Flag.SUSPECT)
+        if not doubting and not told:
+            doubting = {"step": settled}  # nothing new speaks against it: it stands at the level that a doubted step led to
+        return settled, _doubts(series.plan.parameter, doubting)
 
     def _asked(
-        self, series: Series, tests: SeriesTests, lines: tuple[Line, ...], time_ms: int, number: float | None, flag: int, entry: Device,
+        self, series: Series, tests: SeriesTests, lines: tuple[Line, ...], time_ms: int, number: float | None, entry: Device,
         station: StationState,
-    ) -> tuple[int, int | None]:  # fmt: skip
-        """The flag with what the further tests of this series say, and the side on which its neighbours doubt it."""
+    ) -> tuple[dict[str, int], int | None]:  # fmt: skip
+        """Test → 3 or 4 of the further tests of this series that doubt the reading, and the side on which its neighbours doubt it."""
         state = series.state
         if state.asked is None:
             state.asked = SeriesTestsState()
         related = next((value.value for line in lines for value in line.values if value.parameter == tests.related), None)
         said = tests.judge(state.asked, time_ms, number, related)
-        flag = max(flag, *(verdict for verdict in said.values() if verdict in (3, 4)), 0)
+        doubting = {name: flag for name, flag in said.items() if flag in (Flag.SUSPECT, Flag.FAIL)}
         if tests.around is None or number is None:
-            return flag, None
+            return doubting, None
         held = self._held_around(station.id, series.plan.parameter, tests.around, time_ms, entry)
         found = apart(tests.around, state.asked, time_ms, number, held)
-        return (max(flag, 3) if found.drifts else flag), found.side
+        if found.drifts:
+            doubting["neighbour"] = Flag.SUSPECT
+        return doubting, found.side
 
     def _message(
         self, known: Known, lines: tuple[Line, ...], device: DeviceState, entry: Device, about: About, received_ms: int, out: Outcomes
@@ -203,7 +228,7 @@ class Judging:
             if series is not None and series.state.last_ms == earlier.time_ms and earlier.flag > series.state.flag:
                 revision = Revision(earlier.time_ms, series.state.last, series.state.flag, earlier.flag)
                 series.state.flag = earlier.flag
-                self._revise(device, series, (revision,), received_ms, out)
+                self._revise(device, series, (revision,), received_ms, out, "density")
         return tuple(line if line.medium == "device" else _worse(line, verdicts) for line in lines)
 
     def _into_hour(self, station: StationState, series: Series, time_ms: int, number: float | None, flag: int, received_ms: int) -> None:
@@ -213,8 +238,13 @@ class Judging:
         if revised is not None:
             summing.revised(station, revised, received_ms)
 
-    def _revise(self, device: DeviceState, series: Series, revisions: Sequence[Revision], received_ms: int, out: Outcomes) -> None:
-        """Earlier readings of this series have other flags: for the histories, and for the hours they are in."""
+    def _revise(
+        self, device: DeviceState, series: Series, revisions: Sequence[Revision], received_ms: int, out: Outcomes, test: str = "spike"
+    ) -> None:
+        """Earlier readings of this series have other flags: for the histories, and for the hours they are in.
+
+        `test`: which one doubts them, where they are doubted; the other revisions take a doubt back.
+        """
         core = self._core
         if core.snapshots.active:
             core.snapshots.touch("d:" + device.id)
@@ -226,7 +256,8 @@ class Judging:
                 continue
             place = placement.station
             value = (Value(series.plan.parameter, revision.value, revision.now),)
-            out.lines.append(Line(medium, place.id, device.id, place.area_at(revision.time_ms), revision.time_ms, value))
+            by = _doubts(series.plan.parameter, {test: revision.now}) if revision.now in (Flag.SUSPECT, Flag.FAIL) else ()
+            out.lines.append(Line(medium, place.id, device.id, place.area_at(revision.time_ms), revision.time_ms, value, by))
             station = core.stations[place.id]
             hour = hourly.amend(
                 series.hours, revision.time_ms, revision.value, revision.was, revision.now, series.kind, core.summing.phase_ms
@@ -341,9 +372,15 @@ class Judging:
 
 
 def _worse(line: Line, verdicts: Verdicts) -> Line:
-    """The line with the flags that the message's tests leave its values; missing ones stay missing."""
-    values = tuple(
-        value if value.flag == 9 or (said := verdicts.flag(value.parameter)) <= value.flag else Value(value.parameter, value.value, said)
-        for value in line.values
-    )
-    return Line(line.medium, line.station, line.device, line.area, line.time_ms, values, line.notes)
+    """The line with what the message's tests say of its values; missing ones stay missing."""
+    values, doubts = list(line.values), line.notes
+    for at, value in enumerate(line.values):
+        doubting = {} if value.flag == Flag.MISSING else verdicts.doubting(value.parameter)
+        if doubting:
+            values[at] = Value(value.parameter, value.value, max(value.flag, *doubting.values()))
+            doubts = (*doubts, *_doubts(value.parameter, doubting))
+    return line if doubts is line.notes else Line(line.medium, line.station, line.device, line.area, line.time_ms, tuple(values), doubts)
+
+
+def _doubts(parameter: str, doubting: Mapping[str, int]) -> Doubts:
+    return tuple([(f"{parameter}_by_{test}", float(flag)) for test, flag in doubting.items()])

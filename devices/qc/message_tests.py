@@ -10,7 +10,7 @@ density       lighter water below heavier                         water_temp, sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -62,18 +62,22 @@ class Verdicts(NamedTuple):
     """Test → flag, of tests that look at the message."""
     each: dict[str, dict[str, int]]
     """Parameter → test → flag, of tests that look at its values."""
-    blamed: int
-    """What is to be said of all values: 3 or 4, else 0. A gap is nobody's fault."""
+    blamed: dict[str, int]
+    """Test → 3 or 4, of those of `whole` that doubt all values. A gap is nobody's fault."""
     earlier: tuple[Earlier, ...] = ()
+
+    def doubting(self, parameter: str) -> dict[str, int]:
+        """Test → 3 or 4, of the tests that doubt this parameter's value."""
+        own = self.each.get(parameter)
+        return self.blamed if own is None else self.blamed | _bad(own)
 
     def flag(self, parameter: str) -> int:
         """What is to be said of one parameter's value: 3 or 4, else 0."""
-        own = self.each.get(parameter)
-        return self.blamed if own is None else max(self.blamed, _bad(own.values()))
+        return max(self.doubting(parameter).values(), default=0)
 
 
-def _bad(flags: Iterable[int]) -> int:
-    return max((flag for flag in flags if flag in (SUSPECT, FAIL)), default=0)
+def _bad(said: Mapping[str, int]) -> dict[str, int]:
+    return {test: flag for test, flag in said.items() if flag in (SUSPECT, FAIL)}
 
 
 class MessageTests(NamedTuple):
@@ -97,13 +101,12 @@ class MessageTests(NamedTuple):
         """One record of the device, its values by parameter in canonical units."""
         whole: dict[str, int] = {}
         each: dict[str, dict[str, int]] = {}
-        clock = 0
+        clock_wrong = False
         if self.timing is not None:
             state.timing = state.timing or self.timing.start()
             verdict = self.timing.push(state.timing, time_ms, about.received_ms)
             whole["timing"] = verdict.flag
-            if verdict.found in ("ahead", "stale"):
-                clock = verdict.flag
+            clock_wrong = verdict.found in ("ahead", "stale")
         if self.moved_m is not None and about.place is not None:
             whole["location"] = Place(*about.place, self.moved_m).flag(*(about.position or (None, None)))
         if self.warm_up is not None:
@@ -115,7 +118,7 @@ class MessageTests(NamedTuple):
                 each.setdefault(name, {})["consistency"] = flag
         for name, flag in health_flags(self._health(values), values).items():
             each.setdefault(name, {})["health"] = flag
-        blamed = max(clock, _bad(flag for test, flag in whole.items() if test != "timing"))
+        blamed = {test: flag for test, flag in _bad(whole).items() if test != "timing" or clock_wrong}
         return Verdicts(whole, each, blamed, self._inversion(state, time_ms, values, each))
 
     def _health(self, values: Values) -> tuple[Health, ...]:

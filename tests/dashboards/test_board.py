@@ -54,7 +54,7 @@ def test_wards_are_the_first_part_of_areas() -> None:
 
 
 def test_every_parameter_can_be_chosen_and_commas_do_not_split_names() -> None:
-    (variable,) = [one for one in BOARDS["city-now.vi.json"]["templating"]["list"] if one["name"] == "parameter"]
+    (variable,) = [one for one in BOARDS["quality.vi.json"]["templating"]["list"] if one["name"] == "parameter"]
     options = re.findall(r"(?:\\,|[^,])+", variable["query"])  # how Grafana splits them
     pairs = [re.fullmatch(r"\s*(.+)\s:\s(.+)\s*", option).groups() for option in options]  # type: ignore[union-attr]
     assert ("Bụi PM2\\,5", "pm25") in pairs

@@ -18,13 +18,15 @@ def plain(panel: Any) -> dict[str, Any]:
     return found
 
 
-@given(st.lists(st.tuples(st.integers(1, panels.COLUMNS), st.integers(1, 20), st.booleans()), max_size=40))
-def test_nothing_overlaps_and_ids_count_up(sizes: list[tuple[int, int, bool]]) -> None:
-    grid, taken = panels.Grid(), set[tuple[int, int]]()
-    for number, (width, height, breaks) in enumerate(sizes, 1):
-        if breaks:
+@given(st.lists(st.tuples(st.integers(1, panels.COLUMNS), st.integers(1, 20), st.sampled_from(["", "line", "below"])), max_size=40))
+def test_nothing_overlaps_and_ids_count_up(sizes: list[tuple[int, int, str]]) -> None:
+    grid, taken, last = panels.Grid(), set[tuple[int, int]](), 0
+    for number, (width, height, how) in enumerate(sizes, 1):
+        if how == "line":
             grid.new_line()
-        found, at = grid.place(width, height)
+        below = how == "below" and width <= last
+        found, at = grid.place(width, height, below=below)
+        last = width
         assert (found, at.w, at.h) == (number, width, height)
         cells = {(x, y) for x in range(at.x, at.x + width) for y in range(at.y, at.y + height)}
         assert max(x for x, _ in cells) < panels.COLUMNS

@@ -88,6 +88,13 @@ def test_a_data_source_that_is_there_may_stay(grafana: GrafanaStandIn) -> None:
     assert [result.done for result in pushed(grafana, None) if result.what == "data source"] == ["unchanged"]
 
 
+def test_an_editor_may_push_what_is_no_data_source() -> None:
+    with GrafanaStandIn(role="Editor") as grafana:
+        results = pushed(grafana, None)
+        assert [result.done for result in results if result.what == "data source"] == ["unseen"]
+        assert len(grafana.dashboards) == len(BOARDS)
+
+
 def test_a_provisioned_data_source_holds(grafana: GrafanaStandIn) -> None:
     grafana.sources["envgw-influxql"] = {"name": "envgw", "uid": "envgw-influxql", "readOnly": True}
     assert [result.done for result in pushed(grafana) if result.what == "data source"] == ["unchanged"]
@@ -105,7 +112,7 @@ def test_provisioned_dashboards_are_not_fought_over(grafana: GrafanaStandIn) -> 
     [
         ("glsa_wrong", "Admin", r"does not know this token \(401\)"),
         ("glsa_right", "Viewer", r"cannot write the folder: this token may not \(403"),
-        ("glsa_right", "Editor", r"cannot write the data source: .* data sources Admin"),
+        ("glsa_right", "Editor", r"cannot read the data source: .* data sources Admin"),
     ],
 )
 def test_rights_that_lack_are_named(token: str, role: str, said: str) -> None:

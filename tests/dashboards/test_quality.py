@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from dashboards import quality
 from tests.dashboards import demo_day
 from tests.dashboards.asking import filled, query_of
@@ -19,6 +22,25 @@ def test_flags_by_station(database: tuple[Influxd, str]) -> None:
     flags = [value.flag for line in demo_day.lines() if line.device == "an-07" for value in line.values if value.parameter == "pm25"]
     counted = rows["an-07"]["suspect"] + rows["an-07"]["fail"]
     assert 0 < counted <= len(flags)
+
+
+def test_which_test_doubts(database: tuple[Influxd, str]) -> None:
+    rows = {row["Device"]: row for row in shown(database, BOARD, "Which test doubts: ${parameter:text}")}
+    assert rows["an-09"]["out of range"] == rows["an-09"]["All values"] > 600
+    assert rows["an-07"]["step"] > 0, "a spike of nine times the value"
+    assert all(row[name] == 0 for device, row in rows.items() for name in ("out of range",) if device != "an-09")
+
+
+def test_the_tests_are_those_that_the_core_names() -> None:
+    named = {name.partition("_by_")[2] for line in demo_day.lines() for name, _ in line.notes if "_by_" in name}
+    assert len(named) >= 2
+    assert named <= set(quality.TESTS)
+
+
+def test_every_test_has_its_column() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "quality.md").read_text(encoding="utf-8")
+    page = page.partition("Limits are of neighbouring readings")[0]
+    assert set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == set(quality.TESTS)
 
 
 def test_silent_hours_are_incomplete(database: tuple[Influxd, str]) -> None:

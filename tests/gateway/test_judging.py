@@ -252,3 +252,22 @@ def test_D5_tests_survive_a_restart_and_go_with_the_device() -> None:
     assert flags(again.step(rest)) == flags(core.step(rest))
     assert again.export() == core.export()
     assert any(flag == 3 for flag in flags(core.step([air(0, NOW + 60 * MIN, pm25=22)])).values()), "warm-up after a silence"
+
+
+def test_D5_a_doubted_reading_names_the_tests_that_doubt_it_and_no_others() -> None:
+    quality = {
+        "message": {"warm_up": {"lasts": "2m", "silence": "10m"}, "consistency": True},
+        "pm25": {"climatology": [{"hour": [0, 23], "usual": [0, 500], "possible": [0, 800]}]},
+    }
+    core = asking(quality, rules=[])
+    assert named(core.step([air(0, NOW, pm25=20)])) == {}
+    assert named(core.step([air(0, NOW + 30 * MIN, pm25=21)])) == {"pm25_by_warm_up": 3.0}
+    assert named(core.step([air(0, NOW + 40 * MIN, pm25=22, pm10=10)])) == {"pm25_by_consistency": 3.0, "pm10_by_consistency": 3.0}
+    assert named(core.step([air(0, NOW + 41 * MIN, pm25=600)])) == {"pm25_by_climatology": 3.0, "pm25_by_step": 3.0}
+    assert named(core.step([air(0, NOW + 42 * MIN, pm25=21)])) == {}
+    assert named(core.step([air(0, NOW + 43 * MIN, pm25=3000)])) == {"pm25_by_gross_range": 4.0, "pm25_by_climatology": 4.0}
+
+
+def named(out: Outcomes) -> dict[str, float]:
+    """Field → flag, of what readings say of the tests that doubt them."""
+    return {name: float(said) for line in reversed(out.lines) if line.medium == "air" for name, said in line.notes if "_by_" in name}

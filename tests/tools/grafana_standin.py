@@ -67,8 +67,8 @@ class GrafanaStandIn:
             return 401, {"message": "Invalid API key"}
         if method != "GET":
             self.writes.append(f"{method} {path}")
-            if self.role == "Viewer" or (self.role == "Editor" and path.startswith("/datasources")):
-                return 403, {"message": "You'll need additional permissions to perform this action."}
+        if (self.role == "Viewer" and method != "GET") or (self.role == "Editor" and path.startswith("/datasources")):
+            return 403, {"message": "You'll need additional permissions to perform this action."}
         if path.startswith("/folders"):
             return self._folder(method, path, body)
         if path.startswith("/datasources"):
