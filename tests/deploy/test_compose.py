@@ -90,7 +90,7 @@ def test_ports_are_published_on_loopback_unless_somebody_says_otherwise(config: 
     assert all(port.startswith("127.0.0.1:") for port in ports)
     opened = understood(MQTT_LISTEN="0.0.0.0:8883")["services"]
     assert [port for service in opened.values() for port in service.get("ports", []) if not port.startswith("127.")] == [
-        "0.0.0.0:8883:1883"
+        "0.0.0.0:8883:1883/tcp"
     ]
 
 
