@@ -317,3 +317,36 @@ async def test_without_the_two_limits_most_of_them_are_lost(deployed: Deployed) 
     assert len(lines) == len(deployed.lines) - 2
     deployed.lines = lines
     assert await heard_after(deployed.start(), 5_000, lambda: None) < 1_100
+
+
+DEBIANS = """\
+# Place your local configuration in /etc/mosquitto/conf.d/
+pid_file /run/mosquitto/mosquitto.pid
+persistence true
+persistence_location /var/lib/mosquitto/
+log_dest file /var/log/mosquitto/mosquitto.log
+include_dir /etc/mosquitto/conf.d
+"""
+"""The lines of /etc/mosquitto/mosquitto.conf of Debian's package (2.0.11 and 2.0.18)."""
+
+
+async def test_the_file_for_debian_works_beside_debians_own(deployed: Deployed) -> None:
+    """It says the same as the deployed one: the same limits, the same rights."""
+    folder = deployed.server.folder
+    text = (DEPLOY / "mosquitto" / "debian" / "envgw.conf").read_text()
+    own = {line for line in text.splitlines() if line and not line.startswith(("#", "listener", "acl_file", "password_file"))}
+    assert own < set((DEPLOY / "mosquitto" / "mosquitto.conf").read_text().splitlines())
+    (folder / "conf.d").mkdir()
+    text = text.replace("/etc/mosquitto/envgw.passwords", str(deployed.secrets / "mosquitto_passwords"))
+    text = text.replace("/etc/mosquitto/envgw.acl", str(folder / "acl")).replace("listener 1883", f"listener {deployed.server.port}")
+    (folder / "conf.d" / "envgw.conf").write_text(text)
+    debians = DEBIANS
+    for place in ("/run/mosquitto", "/var/lib/mosquitto", "/var/log/mosquitto", "/etc/mosquitto"):
+        debians = debians.replace(place, str(folder))
+    deployed.lines = [*(["user root"] if os.getuid() == 0 else []), *debians.splitlines()]
+    deployed.start()
+    with pytest.raises(aiomqtt.MqttError, match=r"[Nn]ot authori[sz]ed"):
+        async with deployed.client(None):
+            pass
+    assert await heard_after(deployed, 2_000, lambda: restart(deployed.server)) == 2_000
+    assert await verdicts(deployed, of_file(SHIPPED)["an-01"], ["sensors/air/an-01", "sensors/air/an-07"]) == ["sensors/air/an-01"]
