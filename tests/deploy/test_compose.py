@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +15,9 @@ from urllib.parse import urlsplit
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.commands import acl
 from gateway.config import load
 from gateway.coreconfig import build
@@ -86,11 +89,11 @@ def test_images_are_pinned_to_a_patch_version(config: dict[str, Any]) -> None:
 @pytest.mark.server
 def test_ports_are_published_on_loopback_unless_somebody_says_otherwise(config: dict[str, Any]) -> None:
     ports = [str(port) for service in config["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == len(set(ports)) == 6
+    assert len(ports) == len(set(ports)) == 7
     assert all(port.startswith("127.0.0.1:") for port in ports)
-    opened = understood(MQTT_LISTEN="0.0.0.0:8883")["services"]
+    opened = understood(MQTTS_LISTEN="0.0.0.0:8883")["services"]
     assert [port for service in opened.values() for port in service.get("ports", []) if not port.startswith("127.")] == [
-        "0.0.0.0:8883:1883/tcp"
+        "0.0.0.0:8883:8883/tcp"
     ]
 
 
@@ -269,3 +272,33 @@ def test_grafana_finds_the_dashboards(written: dict[str, Any]) -> None:
     assert f"./dashboards/json:{folder}:ro" in written["services"]["grafana"]["volumes"]
     home = written["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
     assert (ROOT / "dashboards" / "json" / Path(home).relative_to(folder)).is_file()
+
+
+PAGE = (ROOT / "docs" / "how-to" / "run-with-docker-compose.md").read_text("utf-8")
+
+
+def test_the_page_speaks_of_what_there_is(written: dict[str, Any]) -> None:
+    offered = (ROOT / "deploy" / "example.env").read_text()
+    for variable in set(re.findall(r"\b([A-Z0-9]+_(?:LISTEN|DIR|PROFILES))\b", PAGE)):
+        assert f"#{variable}=" in offered, variable
+    for profile in re.findall(r"--profile (\S+)", PAGE):
+        assert [profile] in PROFILES.values()
+    services = re.findall(r"docker compose (?:exec|restart|kill -s HUP|run --rm --no-deps(?: -T)?|logs(?: --follow)?) ([a-z0-9]+)", PAGE)
+    assert len(services) >= 8
+    assert set(services) <= SERVICES
+    for port in re.findall(r"127\.0\.0\.1:(\d+)", PAGE):
+        assert port == "1884" or f"127.0.0.1:{port}" in offered, port
+    for secret in re.findall(r"deploy/secrets/(\w+)", PAGE):
+        assert f"./deploy/secrets/{secret}" in [entry["file"] for entry in written["secrets"].values()]
+
+
+def test_the_commands_of_the_page_are_understood(tmp_path: Path) -> None:
+    """Each `gateway …` and `envgw …` of the page, with its options."""
+    texts = re.findall(r"(?:-T gateway|no-deps gateway|exec gateway envgw) ([^|\n`]+)", PAGE.replace("\\\n", ""))
+    assert [text.split()[0] for text in texts] == ["status", "check", "stations"]
+    for text in texts:
+        words = shlex.split(text.partition(" > ")[0])
+        run = CliRunner().invoke(app, [*words[: words.index("--config")], "--help"])
+        assert run.exit_code == 0, text
+        for option in (word for word in words if word.startswith("--")):
+            assert option in run.output, text

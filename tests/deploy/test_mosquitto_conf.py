@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
+import ssl
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +18,7 @@ import pytest
 from devices.topics import match
 from gateway.commands import acl
 from gateway.commands.acl import Login
-from gateway.notify.publisher import Publisher, Refused
-from tests.tools.mosquitto import Mosquitto
+from tests.tools.mosquitto import Mosquitto, free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SHIPPED = (DEPLOY / "mosquitto" / "acl").read_text()
@@ -112,23 +113,20 @@ def of_file(text: str) -> dict[str, Login]:
 
 
 async def verdicts(broker: Deployed, login: Login, topics: Sequence[str]) -> list[str]:
-    """The topics on which the broker takes a message of this user (PUBACK, MQTT 5); after a refusal it closes the connection."""
-    return [topic for topic in topics if await takes(broker, login.user, topic)]
+    """The topics on which the broker takes a message of this user."""
+    taken = await asyncio.gather(*(takes(broker, login.user, topic) for topic in topics))
+    return [topic for topic, yes in zip(topics, taken, strict=True) if yes]
 
 
 async def takes(broker: Deployed, user: str, topic: str) -> bool:
-    options = {"username": user, "password": broker.password(user), "protocol": aiomqtt.ProtocolVersion.V5}
-    taken = None
-    with contextlib.suppress(aiomqtt.MqttError):
-        async with Publisher("127.0.0.1", broker.server.port, **options) as publisher:
-            try:
-                await publisher.deliver(topic, b"{}")
-            except Refused:
-                taken = False
-            else:
-                taken = True
-    assert taken is not None, f"{user} could not log in, or the broker did not answer"
-    return taken
+    """A refusal comes with the PUBACK (MQTT 5), and then the connection is closed."""
+    command = ["mosquitto_pub", "-p", str(broker.server.port), "-V", "5", "-u", user, "-P", broker.password(user), "-q", "1"]
+    program = await asyncio.create_subprocess_exec(*command, "-t", topic, "-m", "{}", stderr=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(20):
+        said = (await program.communicate())[1].decode()
+    assert program.returncode == 0, said
+    assert said in ("", "Warning: Publish 1 failed: Not authorized.\n")
+    return not said
 
 
 async def takes_login(broker: Deployed, user: str) -> bool:
@@ -317,6 +315,56 @@ async def test_without_the_two_limits_most_of_them_are_lost(deployed: Deployed) 
     assert len(lines) == len(deployed.lines) - 2
     deployed.lines = lines
     assert await heard_after(deployed.start(), 5_000, lambda: None) < 1_100
+
+
+async def test_the_listener_with_tls(deployed: Deployed) -> None:
+    """Its lines taken in, sensors outside log in as those inside do; a renewed certificate is read at SIGHUP."""
+    folder, port = deployed.server.folder, free_port()
+    self_signed(folder)
+    text = "\n".join(deployed.lines)
+    opened = re.sub(r"(?m)^# (listener 8883|certfile .*|keyfile .*|tls_version .*)$", r"\1", text)
+    assert len(opened) == len(text) - 4 * len("# ")
+    deployed.lines = opened.replace("listener 8883", f"listener {port} 127.0.0.1").split("\n")
+    deployed.start()
+
+    def certificate() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", port))
+
+    command = [
+        "mosquitto_pub",
+        "-h",
+        "localhost",
+        "-p",
+        str(port),
+        "--cafile",
+        str(folder / "server.crt"),
+        "-V",
+        "5",
+        "-q",
+        "1",
+        "-m",
+        "{}",
+    ]
+    for user, topic, taken in (("an-01", "sensors/air/an-01", True), ("an-01", "sensors/air/an-07", False), ("nobody", "x", False)):
+        login = ["-u", user, "-P", deployed.password(user) if user == "an-01" else "wrong", "-t", topic]
+        program = await asyncio.create_subprocess_exec(*command, *login, stderr=asyncio.subprocess.PIPE)
+        said = (await program.communicate())[1].decode()
+        assert ("ot authori" not in said and program.returncode == 0) == taken, (user, topic, said)
+    before = certificate()
+    assert before == (folder / "server.crt").read_text()
+    self_signed(folder)
+    assert deployed.server._process is not None
+    deployed.server._process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(10):
+        while await asyncio.to_thread(certificate) == before:
+            await asyncio.sleep(0.01)
+    assert certificate() == (folder / "server.crt").read_text()
+
+
+def self_signed(folder: Path) -> None:
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(folder / "server.key")]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "30", "-out", str(folder / "server.crt")]
+    subprocess.run(["openssl", "req", "-x509", *key, *names], check=True, capture_output=True)
 
 
 DEBIANS = """\
