@@ -4,7 +4,7 @@ WORKDIR /build
 RUN python -m venv /opt/envgw
 COPY requirements.lock ./
 RUN /opt/envgw/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY devices devices
 COPY rules rules
 COPY gateway gateway

@@ -47,6 +47,7 @@ from gateway.pipeline import Pipeline
 from gateway.recovery import recover
 from gateway.reload import Reader, Reloader
 from gateway.retention import Retention
+from gateway.sdnotify import READY, STOPPING, Notifier
 from gateway.settings import Settings
 from gateway.supervise import Tasks
 from gateway.version import VERSION
@@ -474,7 +475,12 @@ async def run(settings: Settings, config: CoreConfig, reader: Reader | None = No
     loop.add_signal_handler(signal.SIGHUP, gateway.request_reload)
     await gateway.start()
     _spare_the_collector()
+    systemd = Notifier()
+    systemd.say(READY)
+    alive = asyncio.create_task(systemd.keep_alive(), name="systemd's watchdog")
     await gateway.stopped.wait()
+    systemd.say(STOPPING)
+    alive.cancel()
     try:
         async with asyncio.timeout(STOP_S - 0.5):
             await gateway.stop()

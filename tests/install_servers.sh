@@ -15,6 +15,7 @@ declare -A package=(
   [strace]=strace
   [openssl]=openssl
   [docker-compose]=docker-compose
+  [systemd-analyze]=systemd
 )
 
 missing=()

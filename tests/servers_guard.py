@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
-PROGRAMS = {"docker-compose", "influx", "influxd", "mosquitto", "mosquitto_pub", "mosquitto_sub", "openssl", "strace", "victoria-metrics"}
+PROGRAMS = {
+    "docker-compose", "influx", "influxd", "mosquitto", "mosquitto_pub", "mosquitto_sub", "openssl", "strace", "systemd-analyze",
+    "systemd-sysusers", "victoria-metrics",
+}  # fmt: skip
 """What `tests/install_servers.sh` installs."""
 _unmarked: list[str] = []
 """The test that is running, if it may not start any."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cliparts import ConfigOption, JsonOption, core_of, load, print_json, problems, usage
+from gateway.cliparts import ConfigOption, JsonOption, core_of, instant, load, print_json, problems, usage
 
 stations_app = typer.Typer(no_args_is_help=True, help="The station registry.")
 
@@ -140,6 +140,34 @@ def stations_export(
     else:
         text = geojson(stations) if format_ is ExportFormat.GEOJSON else yaml_text(stations)
     print(text, end="")
+
+
+@stations_app.command("acl")
+def stations_acl(
+    broker: Annotated[str | None, typer.Option(help="For this broker; default the only one configured.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help='Somebody else: "USER read|write FILTER", such as "boards read envgw/alerts/#"; may be repeated.'),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write it there instead of to standard output.", dir_okay=False)] = None,
+    config: ConfigOption = None,
+) -> None:
+    """The access list for mosquitto (`acl_file`), from the registry: each device may write its own topics and nothing else.
+
+    Each device is a user named like the device; the gateway reads what it subscribes to and writes its alerts. Give the users
+    passwords, and have mosquitto read both files again (SIGHUP).
+    """
+    from gateway.commands import acl
+
+    registry = core_of(config).interpreter.registry
+    found = acl.logins(load(config).settings, registry, broker, allow or (), instant(None, "now"))
+    for line in acl.shared_topics([login for login in found if login.user in registry.devices]):
+        print(f"warning: {line}", file=sys.stderr)
+    if output is None:
+        print(acl.text(found), end="")
+        return
+    output.write_text(acl.text(found), "utf-8")  # in place: who owns and who may read it stays, and a mounted file is the same file
+    print(f"{output}: {len(found)} users", file=sys.stderr)
 
 
 @stations_app.command("unknown")

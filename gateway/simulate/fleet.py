@@ -12,13 +12,14 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import yaml
 
-from devices.times import format_instant
+from devices.times import format_instant, parse_instant
 from gateway.settings import parse_duration
 from gateway.simulate.city import HOUR, Reading, Site, air, water, weather
 from gateway.simulate.noise import key, mix, uniform
@@ -216,7 +217,10 @@ def synthetic_fleet(count: int, *, scenario: Scenario, seed: int, start_ms: int,
 
 
 def registry_fleet(path: Path, *, scenario: Scenario, seed: int, start_ms: int) -> Fleet:
-    """The devices of a registry file (`stations: [{id, devices: [{id, type, topics, interval}]}]`) that we can simulate."""
+    """The devices of a registry file (`stations: [{id, devices: [{id, type, topics, interval, to}]}]`) that we can simulate.
+
+    Those that were taken away before `start_ms` say nothing: the gateway would refuse them (`not-installed`).
+    """
     try:
         stations = yaml.safe_load(path.read_text(encoding="utf-8"))["stations"]
         devices = [
@@ -232,6 +236,7 @@ def registry_fleet(path: Path, *, scenario: Scenario, seed: int, start_ms: int) 
             for station in stations
             for item in station.get("devices", [])
             if item["type"] in KINDS and "+" not in item["topics"][0] and "#" not in item["topics"][0]
+            if "to" not in item or parse_instant(item["to"], UTC) > start_ms  # the city's zone is not known here: hours do not matter
         ]
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, IndexError) as error:
         raise ScenarioError(f"{path}: this registry cannot be simulated: {error!r}; `envgw check` tells what is wrong with it") from error

@@ -11,7 +11,7 @@ import pytest
 
 from devices.device_type import parse
 from devices.loader import catalogue, shipped_types
-from gateway.simulate.fleet import KINDS, Fleet, Outgoing, synthetic_fleet
+from gateway.simulate.fleet import KINDS, Fleet, Outgoing, registry_fleet, synthetic_fleet
 from gateway.simulate.scenario import Scenario, ScenarioError, load_scenario
 
 START = 1_773_594_000_000
@@ -137,3 +137,18 @@ def test_a_wrong_scenario_names_the_file_and_the_place(tmp_path: Path, text: str
         load_scenario(file)
     assert str(file) in str(caught.value)
     assert says in str(caught.value)
+
+
+def test_a_device_that_was_taken_away_is_silent(tmp_path: Path) -> None:
+    """Moved and swapped devices are listed twice; what stands nowhere any more would only be refused."""
+    registry = tmp_path / "stations.yaml"
+    registry.write_text(
+        "stations:\n"
+        "  - id: a\n"
+        "    devices:\n"
+        "      - {id: an-01, type: air-node, topics: [s/old], to: 2026-03-01}\n"
+        "      - {id: an-02, type: air-node, topics: [s/stays], from: 2026-01-01, to: 2026-09-01}\n"
+        "  - {id: b, devices: [{id: an-01, type: air-node, topics: [s/moved], from: 2026-03-01}]}\n"
+    )
+    fleet = registry_fleet(registry, scenario=Scenario(), seed=1, start_ms=START)
+    assert [(device.id, device.station, device.topic) for device in fleet.devices] == [("an-02", "a", "s/stays"), ("an-01", "b", "s/moved")]
