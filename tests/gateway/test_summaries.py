@@ -100,7 +100,7 @@ def test_daily_fields_stand_in_the_line_of_the_first_hour_and_do_not_touch_the_h
         ("air_1h", last), ("air_1d", first), ("index", last), ("index", first),
     ]  # fmt: skip
     daily = said(found.lines[3])
-    assert set(daily) == {"vn_aqi_day", "us_aqi_day"} | {
+    assert set(daily) == {"vn_aqi_day", "us_aqi_day", "latitude", "longitude"} | {
         f"{name}_day_{of}" for name in ("vn_aqi", "us_aqi") for of in ("category", "dominant")
     }
     assert (said(found.lines[1])["pm25"], said(found.lines[1])["final"]) == (30.0, 1.0)
