@@ -79,11 +79,11 @@ class Plant:
 
 
 def city(minutes: int) -> list[Input]:
-    """Two nodes, a reading a minute each; now and then one comes a quarter of an hour late, or is refused by the quality tests."""
+    """Two nodes, a reading a minute each; now and then one comes nine minutes late, or is refused by the quality tests."""
     inputs: list[Input] = []
     for n in range(minutes):
         at_ms = NOW + n * MIN
-        inputs.append(air(0, at_ms, device_ms=at_ms - (15 * MIN + 7_000 if n % 40 == 20 else 1_000), pm25=50 + n % 90, no2=n % 30))
+        inputs.append(air(0, at_ms, device_ms=at_ms - (9 * MIN + 7_000 if n % 40 == 20 else 1_000), pm25=50 + n % 90, no2=n % 30))
         inputs.append(air(1, at_ms + 500, pm25=9_999 if n % 50 == 7 else 20 + n % 11, no2=n % 17))
     return inputs
 
@@ -101,6 +101,8 @@ async def test_E6_with_a_pruned_journal_a_window_holds_what_it_would_hold_had_it
     assert bounds.first_seq > 400, "the journal begins an hour ago"
     found = await plant.change(NEW, end)
     always.step([Tick(end)])
+    plant.core.watching.fold_all()
+    always.watching.fold_all()
     assert {(item.window, item.stations) for item in found.coverage} == {("pm25/10800000", 2), ("no2/7200000", 2)}
     assert all(item.length_ms - item.covered_ms < 2 * MIN for item in found.coverage)
     for name in ("st-0", "st-1"):
@@ -159,6 +161,8 @@ async def test_a_window_of_a_derived_parameter_has_its_hours(tmp_path: Path) -> 
     await plant.prune(end)
     await plant.change(new, end)
     await plant.history.close()
+    plant.core.watching.fold_all()
+    always.watching.fold_all()
     mine, wanted = (core.stations["st-0"].windows["pm25_1h/18000000"] for core in (plant.core, always))
     assert (mine.count, mine.value("max", end)) == (wanted.count, wanted.value("max", end))
     assert mine.count == 5
