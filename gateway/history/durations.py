@@ -27,5 +27,5 @@ def shown(ms: float) -> str:
     """A duration as it is written in our configuration, in the largest unit that is not larger than it."""
     for unit, length in (("d", DAY_MS), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if ms >= length:
-            return f"{ms / length:g}{unit}"
-    return f"{ms:g}ms"
+            return f"{round(ms / length, 5):.15g}{unit}"
+    return f"{ms:.15g}ms"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.history.durations import DAY_MS, duration_ms, shown
@@ -27,6 +27,7 @@ def test_any_text_is_a_duration_or_none(text: str) -> None:
     assert found is None or found >= 0
 
 
+@example(10**6, "d")
 @given(st.integers(1, 10**6), st.sampled_from(["ms", "s", "m", "h", "d"]))
 def test_what_is_shown_can_be_written_into_the_configuration(number: int, unit: str) -> None:
     ms = parse_duration(f"{number}{unit}")
