@@ -48,6 +48,7 @@ def filled(tmp_path: Path, **gateway: str) -> Place:
     return place
 
 
+@pytest.mark.slow  # looks through fifty years
 def test_everything_that_there_is(tmp_path: Path) -> None:
     place = filled(tmp_path, licence="CC-BY-4.0", source="City of Da Nang")
     out = place.run("export", "--output", str(tmp_path / "out")).stdout

@@ -197,6 +197,7 @@ WRITES = st.lists(
 DOINGS = st.lists(st.one_of(WRITES, st.sampled_from(["compact", "seal", "reopen", "expire"])), min_size=1, max_size=25)
 
 
+@pytest.mark.slow  # two seconds
 @settings(max_examples=20)
 @given(doings=DOINGS, step_rows=st.integers(1, 6), seal_rows=st.integers(1, 10), most_rows=st.integers(1, 8))
 def test_tidying_changes_no_answer(doings: list[Any], step_rows: int, seal_rows: int, most_rows: int) -> None:
