@@ -82,7 +82,7 @@ class Accountant:
     async def once(self) -> None:
         """Gather and submit; returns when it is committed. Raises EnvgwError if the inbox takes nothing."""
         gateway = self._gateway
-        status = await gateway.status()
+        status = await gateway.standing.status()
         since = await gateway.ledger.read(lambda ledger: ledger.waiting_since())
         rejected = status["rejected"]
         fields: list[tuple[str, float]] = [
@@ -94,7 +94,7 @@ class Accountant:
             ("duplicate", status["duplicate"]),
             ("shed", status["shed"]),
             ("alerts_firing", status["alerts"]["firing"]),
-            ("health", int(overall(gateway.health_parts()))),
+            ("health", int(overall(gateway.standing.parts()))),
             ("memory_mb", memory_bytes() / 1e6),
         ]
         if self._commits:

@@ -28,7 +28,6 @@ from gateway.committed import Committed
 from gateway.coreconfig import CoreConfig
 from gateway.delivery import HistoryLane, ReceiverLane
 from gateway.errors import DeliveryError, EnvgwError
-from gateway.health import GREEN, RED, YELLOW, HealthPart, overall
 from gateway.history.base import Compacting, History
 from gateway.history.factory import make_history
 from gateway.inputs import Adopt, ClockJump, Config, Input, Start
@@ -49,6 +48,7 @@ from gateway.reload import Reader, Reloader
 from gateway.retention import Retention
 from gateway.sdnotify import READY, STOPPING, Notifier
 from gateway.settings import Settings
+from gateway.standing import Standing
 from gateway.supervise import Tasks
 from gateway.version import VERSION
 from gateway.view import View
@@ -72,9 +72,6 @@ HOUSEKEEPING_S = 5.0
 
 COMPACT_S = 20.0
 """How often a history looks through what is new for values that were replaced since: 200,000 a time, 10,000 a second (real seconds)."""
-
-SESSION_LOST_SHOWN_MS = 3_600_000
-"""How long health stays yellow after a broker forgot our session."""
 
 
 class Gateway:
@@ -128,6 +125,7 @@ class Gateway:
             start_ms=self.clock.now_ms(),
         )
         self.reloader = Reloader(self, reader)
+        self.standing = Standing(self)
         self.view = View(self)
         self.tasks = Tasks(self._vital_crash)
         self.pipeline = Pipeline(
@@ -144,8 +142,6 @@ class Gateway:
         self.api_port: int | None = None
         self._api: Any = None
         self._reloads: set[asyncio.Task[Any]] = set()
-        self._sessions_lost: dict[str, tuple[int, int]] = {}
-        """Source → (sessions lost so far, when the last loss was noticed, ms)."""
 
     # ------------------------------------------------------------------ start
 
@@ -323,7 +319,7 @@ class Gateway:
             await self.shown.newest()
             with contextlib.suppress(CommitFailed):  # pruning goes on when the disk does; the pipeline's trouble tells of it
                 await self.ledger.prune(self.clock.now_ms(), most_s=0.5)
-            self.health_parts()  # notes when something was first seen, though nobody may ask
+            self.standing.parts()  # notes when something was first seen, though nobody may ask
             await asyncio.sleep(HOUSEKEEPING_S)
 
     async def _compact(self) -> None:
@@ -336,90 +332,7 @@ class Gateway:
                         await history.compact()
                         await history.expire(self.clock.now_ms())
 
-    # ------------------------------------------------------------------ how it is
-
-    def health_parts(self) -> list[HealthPart]:
-        """Every part with its colour and reason; cheap."""
-        parts = [self._ledger_health()]
-        shed = sum(self.inbox.shed_total.values())
-        recent = self.inbox.shed_at_ms is not None and self.clock.now_ms() - self.inbox.shed_at_ms < 60_000
-        if recent:
-            parts.append(HealthPart("inbox", RED, f"{shed} QoS 0 messages were shed: subscribe with qos 1, or raise limits.qos0_queue"))
-        for source in self.sources:
-            health = source.health
-            if not health.connected:
-                parts.append(HealthPart(f"source {source.name}", RED, health.reason or "not connected"))
-            elif health.reason:
-                parts.append(HealthPart(f"source {source.name}", YELLOW, health.reason))
-            else:
-                parts.append(HealthPart(f"source {source.name}", GREEN))
-            parts += self._session_health(source)
-        for lane in self.history_lanes:
-            parts.append(lane.health_part())
-        for out in self.receiver_lanes:
-            parts.append(out.health_part())
-        for state in self.tasks.states.values():
-            if state.reason:
-                parts.append(HealthPart(f"task {state.name}", YELLOW, f"crashed {state.crashes} times: {state.reason}; see the log"))
-        if self.reloader.trouble:
-            parts.append(HealthPart("configuration", YELLOW, self.reloader.trouble))
-        internal = self.shown.internal
-        if internal:
-            parts.append(
-                HealthPart("core", YELLOW, f"{internal} messages made the gateway itself stumble: `envgw rejections --reason internal`")
-            )
-        return parts
-
-    def _session_health(self, source: Source) -> list[HealthPart]:
-        """A session that a broker forgot may have cost messages: somebody should know, for `SESSION_LOST_SHOWN_MS`."""
-        lost, now = source.health.sessions_lost, self.clock.now_ms()
-        if not lost:
-            return []
-        known = self._sessions_lost.get(source.name)
-        if known is None or known[0] != lost:
-            known = self._sessions_lost[source.name] = (lost, now)
-        if now - known[1] >= SESSION_LOST_SHOWN_MS:
-            return []
-        times = "" if lost == 1 else f" {lost} times"
-        reason = (
-            f"the broker forgot our session{times}: messages it had not delivered by then are lost; "
-            "turn on its persistence, and give sessions an expiry of at least session_expiry"
-        )
-        return [HealthPart(f"session {source.name}", YELLOW, reason)]
-
-    def _ledger_health(self) -> HealthPart:
-        if self.pipeline.trouble:
-            return HealthPart("ledger", RED, self.pipeline.trouble)
-        return HealthPart("ledger", GREEN)
-
-    async def status(self) -> dict[str, Any]:
-        """The accounting identity (invariant 2), what waits, what fires, how it is.
-
-        The counts are the ledger's: a batch that is not committed yet is not visible here either (semantics A3).
-        """
-
-        def committed(ledger: Ledger) -> dict[str, Any]:
-            totals, rejected = ledger.accounting()
-            episodes = ledger.episodes("open", None, 100_000)
-            return {
-                "received": totals.received,
-                "stored": totals.stored,
-                "rejected": {reason: count.rejected for reason, count in sorted(rejected.items())},
-                "duplicate": totals.duplicate,
-                "shed": totals.shed,
-                "revisions": totals.revisions,
-                "pending": {
-                    **{lane.name: lane.backlog_lines for lane in ledger.lane_states()},
-                    **{name: ledger.waiting_intents(name) for name in sorted(ledger.receivers())},
-                },
-                "alerts": {
-                    "firing": len(episodes),
-                    "unknown": sum(1 for episode in episodes if episode.latest.state == "unknown"),
-                },
-            }
-
-        found = await self.ledger.read(committed)
-        return {**found, "health": str(overall(self.health_parts())), "version": VERSION}
+    # ------------------------------------------------------------------ for those who ask
 
     def metrics_text(self) -> bytes:
         """Gauges are brought up to date when somebody asks."""

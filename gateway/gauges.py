@@ -36,7 +36,7 @@ def update(gateway: Gateway) -> None:
         metrics.alerts_firing.labels(severity).set(count)
     metrics.events_clients.set(gateway.events.clients)
     _follow(metrics.events_disconnected, gateway.events.disconnected)
-    parts = gateway.health_parts()
+    parts = gateway.standing.parts()
     metrics.health.set(overall(parts))
     for part in parts:
         metrics.health_part.labels(part.name).set(part.colour)

@@ -48,13 +48,13 @@ class View:
         return self._gateway.core.unit(parameter)
 
     def health_parts(self) -> Sequence[HealthPart]:
-        return self._gateway.health_parts()
+        return self._gateway.standing.parts()
 
     def metrics_text(self) -> bytes:
         return self._gateway.metrics_text()
 
     async def status(self) -> Document:
-        return {**await self._gateway.status(), "time": iso(self.now_ms())}
+        return {**await self._gateway.standing.status(), "time": iso(self.now_ms())}
 
     # ------------------------------------------------------------------ stations and readings
 

@@ -235,13 +235,13 @@ class _Page:
 
     async def view(self) -> DemoView:
         gateway = self.gateway
-        status = await gateway.status()
+        status = await gateway.standing.status()
         episodes = await gateway.ledger.read(lambda ledger: ledger.episodes(None, None, 1000))
         if self._known is None:
             self._known = {episode.latest.episode: episode.latest.state for episode in episodes}
         new = [episode for episode in episodes if self._known.get(episode.latest.episode) != "resolved"]
         open_ = [episode.latest for episode in episodes if episode.latest.state != "resolved"]
-        parts = gateway.health_parts()
+        parts = gateway.standing.parts()
         data = self.options.data
         return DemoView(
             now_ms=gateway.clock.now_ms(),

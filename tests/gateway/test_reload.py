@@ -46,7 +46,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
 
 
 def trouble(gateway: Gateway) -> list[HealthPart]:
-    return [part for part in gateway.health_parts() if part.name == "configuration"]
+    return [part for part in gateway.standing.parts() if part.name == "configuration"]
 
 
 async def test_a_changed_rule_is_in_force_after_the_reload_and_in_the_journal(gateway: Gateway, tmp_path: Path) -> None:
