@@ -31,7 +31,9 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """One that is made and does not run: with a broker that nobody answers for, and no API."""
     config = tmp_path / "envgw.yaml"
     config.write_text(
-        "brokers: [{name: city, url: 'mqtt://127.0.0.1:1', subscriptions: [{topic: 'sensors/air/+', type: auto}]}]\napi: {enabled: false}\ngateway: {data_dir: data}\n"
+        "brokers: [{name: city, url: 'mqtt://127.0.0.1:1', subscriptions: [{topic: 'sensors/air/+', type: air-node}]}]\n"
+        "api: {enabled: false}\n"
+        "gateway: {data_dir: data}\n"
     )
     loaded = load(config, environ={})
     made = Gateway(loaded.settings, coreconfig.build(loaded), clock=HandClock())
