@@ -21,7 +21,8 @@ from gateway.cliparts import print_json as _print_json
 from gateway.cliparts import problems as _problems
 from gateway.cliparts import settings_of as _settings
 from gateway.cliparts import usage as _usage
-from gateway.commands import data_app, series_app, upkeep_app
+from gateway.commands import data_app, keeping_app, series_app, upkeep_app
+from gateway.commands.alerts_app import alerts_app
 from gateway.commands.dashboards_app import dashboards_app
 from gateway.commands.rebuild import history_rebuild
 from gateway.commands.rules_app import rules_app
@@ -31,7 +32,6 @@ from gateway.errors import EnvgwError
 from gateway.version import VERSION
 
 app = typer.Typer(name="envgw", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, what was, and who takes care.")
 history_app = typer.Typer(no_args_is_help=True, help="Histories: where readings are kept.")
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(stations_app, name="stations")
@@ -56,16 +56,6 @@ class QueryResolution(StrEnum):
     RAW = "raw"
     HOURS = "1h"
     DAYS = "1d"
-
-
-class AlertState(StrEnum):
-    """Which alerts to list."""
-
-    OPEN = "open"
-    FIRING = "firing"
-    UNKNOWN = "unknown"
-    RESOLVED = "resolved"
-    ALL = "all"
 
 
 def main() -> NoReturn:
@@ -402,51 +392,6 @@ def rejections(
             print(f"{row['time']}  {row['reason']:<18} {row['device']:<12} {row['topic']}  {row['detail']}")
 
 
-@alerts_app.command("list")
-def alerts_list(
-    state: Annotated[AlertState, typer.Option(help="open is firing or unknown (data stopped).")] = AlertState.OPEN,
-    station: Annotated[str | None, typer.Option(help="Only of this station.")] = None,
-    since: Annotated[str | None, typer.Option(help="Changed since: ISO 8601 with zone, or -24h.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=10_000)] = 1000,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Alerts, the one that changed last first."""
-    from gateway.commands.alerts import fetch
-
-    rows = fetch(_settings(config), state.value, station, _instant(since, "now") if since else None, limit)
-    if as_json:
-        _print_json(rows)
-        return
-    for row in rows:
-        reading = "" if row["value"] is None else f"{row['parameter']} {row['value']:g} {row['unit']}"
-        name = row["names"].get("vi") or row["names"].get("en") or row["rule"]
-        where = row["station"] or row["device"]
-        print(f"{row['since']}  {row['severity']:<8} {row['state']:<8} {where:<18} {name}  {reading}  {row['episode']}")
-    if not rows:
-        print("no alerts", file=sys.stderr)
-
-
-@alerts_app.command("ack")
-def alerts_ack(
-    episode: Annotated[str, typer.Argument(help="The alert's id, as `envgw alerts list` shows it.")],
-    operator: Annotated[str, typer.Option(help="Who takes care.")],
-    comment: Annotated[str, typer.Option(help="What is being done.")] = "",
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Acknowledge an open alert: somebody takes care."""
-    from urllib.parse import quote
-
-    from gateway.commands.client import Api
-
-    found = Api(_settings(config)).post(f"/api/v1/alerts/{quote(episode)}/acknowledge", {"operator": operator, "comment": comment})
-    if as_json:
-        _print_json(found)
-    else:
-        print(f"{episode}: acknowledged by {found['acknowledged_by']}")
-
-
 @history_app.command("rejected")
 def history_rejected(
     lane: Annotated[str | None, typer.Option(help="Only of this history.")] = None,
@@ -472,28 +417,5 @@ history_app.command("rebuild")(history_rebuild)
 
 
 app.command()(upkeep_app.doctor)
-
-
-@app.command()
-def backup(
-    to: Annotated[Path, typer.Argument(help="File to write; it must not exist.", dir_okay=False)],
-    config: ConfigOption = None,
-) -> None:
-    """Copy the ledger while the gateway runs: a consistent, checked file."""
-    from gateway.commands.ledger import backup as work
-
-    print(f"{work(_settings(config), to)}: checked")
-
-
-@app.command()
-def restore(
-    source: Annotated[Path, typer.Argument(help="A backup; with --salvage: the damaged ledger.", exists=True, dir_okay=False)],
-    salvage: Annotated[bool, typer.Option(help="Save what can still be read of a damaged ledger.")] = False,
-    force: Annotated[bool, typer.Option(help="Replace the ledger that is there.")] = False,
-    config: ConfigOption = None,
-) -> None:
-    """Put a backup back as the ledger. Refused while a gateway runs on it."""
-    from gateway.commands.ledger import restore as work
-
-    for line in work(_settings(config), source, salvage=salvage, force=force):
-        print(line)
+app.command()(keeping_app.backup)
+app.command()(keeping_app.restore)

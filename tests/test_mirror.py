@@ -17,7 +17,7 @@ PACKAGES = ("devices", "rules", "gateway", "dashboards")
 NOT_TESTED_ALONE = {"__init__.py", "__main__.py"}
 
 _WHOLE_WAY = "e2e/test_whole_way.py"
-_COMMANDS = ("alerts", "history", "ledger", "rejections", "stations", "status")
+_COMMANDS = ("alerts", "alerts_app", "history", "ledger", "rejections", "stations", "status")
 
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     # module: (what tests it, why not by itself)
@@ -42,6 +42,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "gateway/commands/replay.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/stations_app.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/series_app.py": ("gateway/commands/test_quality_command.py", "what a command refuses and prints"),
+    "gateway/commands/keeping_app.py": ("e2e/test_commands.py", "what two commands print"),
     "gateway/commands/upkeep_app.py": ("gateway/commands/test_doctor.py", "what two commands print"),
     "gateway/history/influx_places.py": ("gateway/history/test_influx_upkeep.py", "a place means something on its server only"),
     "gateway/commands/types_app.py": ("gateway/commands/test_types.py", "what a command prints"),
