@@ -1,7 +1,8 @@
 """Timers of rules: what time alone does at a station, and when it must be looked at next.
 
     for               due at t0 + for, while the value is held; fires at the first input after that (semantics E2)
-    silence           by the silence clock of the source, which stands still while that is down (semantics E5)
+    silence           by the silence clock of the source, which stands still while that is down (semantics E5); what is only
+                      suspect has an interval more, for the third reading confirms it (semantics D2)
     whole minutes     conditions that time alone can change: `age`; clock and `limit` where they change (`rules.language.moments`)
     catching up       an open episode that nobody was told of yet (semantics E4), or that waits for room in its rule's rate
     flapping          it has calmed
@@ -100,7 +101,7 @@ class Timers:
             clock = self._core.silence.clock_of(held.source)
             if clock.paused_since is not None:
                 return None
-            silence_ms = self._watching.silent_after(rule, held.interval_ms)
+            silence_ms = self._watching.patience_ms(rule, station.parameters[name], held.interval_ms)
             at = held.alive_s + silence_ms + clock.paused_ms, held.last_ms + silence_ms
             if found is None or at > found:
                 found = at

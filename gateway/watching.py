@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
+from devices.qc.judge import CONFIRM
 from devices.reading import Flag, Line, Value
 from devices.registry import DEFAULT_ZONE
 from devices.times import parse_zone
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from devices.stations import Device
     from gateway.core import Core
 
+CONFIRMED_WITHIN = CONFIRM + 1
+"""Reporting intervals in which suspect readings are confirmed, if they are."""
+
+_CONFIRMED_OR_MAY_BE = (Flag.SUSPECT, Flag.GOOD)
 _NEVER = 1 << 62
 _FULL = 2 * late.RECENT
 _NOT_EVALUATED = int(Flag.NOT_EVALUATED)
@@ -172,17 +177,20 @@ class Watching:
                     rules[rule.id] = rule
             abroad = abroad or plan.foreign
         for rule in rules.values():
-            self.look(station, rule, sight, event_ms, received_ms, before.pop(rule.id, []), out, sample=sample)
+            self.look(station, rule, sight, event_ms, received_ms, before.pop(rule.id, None), out, sample=sample)
         if abroad:
             for value in values:
                 if value.parameter in self.plans.foreign:
                     self._abroad(station, value.parameter, event_ms, received_ms, out, sample=sample)
 
     def look(
-        self, station: StationState, rule: Rule, sight: StationSight, event_ms: int, received_ms: int, changes: list[Change],
+        self, station: StationState, rule: Rule, sight: StationSight, event_ms: int, received_ms: int, bridged: list[Change] | None,
         out: Outcomes, *, sample: bool,
     ) -> None:  # fmt: skip
-        """Evaluate one rule at a station at this instant, or at the latest it was evaluated at."""
+        """Evaluate one rule at a station at this instant, or at the latest it was evaluated at.
+
+        `bridged`: what ran out and came due until now, if that was looked at before the reading was taken in; None if it was not.
+        """
         state = station.rules.get(rule.id)
         if state is None:
             sight.at_ms = event_ms if len(rule.parameters) == 1 else self._now(station, rule, event_ms)
@@ -193,8 +201,8 @@ class Watching:
             at_ms = sight.at_ms
         else:
             at_ms = sight.at_ms = max(event_ms, state.at_ms)
-        silence_ms = self.silence_ms(station, rule)
-        changes = changes + transitions.observe(rule, state, truths(rule, sight), at_ms, sample=sample, silence_ms=silence_ms)
+        silence_ms = _NEVER if bridged is not None else self.silence_ms(station, rule)
+        changes = (bridged or []) + transitions.observe(rule, state, truths(rule, sight), at_ms, sample=sample, silence_ms=silence_ms)
         late.mark(rule, state)
         if changes or state.started is not None:
             self.tell(station, rule, state, changes, received_ms, out, sight)
@@ -296,13 +304,26 @@ class Watching:
             state = station.parameters.get(name)
             if state is not None and state.held is not None:
                 interval_ms = shown_interval_ms(self._core, state) if rule.any_quality else state.held.interval_ms
-                longest = max(longest, self.silent_after(rule, interval_ms) - round(HOLD_INTERVALS * interval_ms))
+                longest = max(longest, self.patience_ms(rule, state, interval_ms) - round(HOLD_INTERVALS * interval_ms))
         return longest or max(0, rule.silence_ms or 0)
 
     @staticmethod
     def silent_after(rule: Rule, interval_ms: int) -> int:
         """Silence counts from the last reading, and not before it has run out."""
         return max(rule.silence_ms or SILENCE_INTERVALS * interval_ms, round(HOLD_INTERVALS * interval_ms))
+
+    def patience_ms(self, rule: Rule, parameter: ParameterState, interval_ms: int) -> int:
+        """`silent_after`, and not less than `CONFIRMED_WITHIN` while the newest readings are only suspect.
+
+        So the end of a real event looks until the third reading confirms it (semantics D2), and nobody is told of doubts in between.
+        """
+        held, shown = parameter.held, parameter.other
+        after_ms = self.silent_after(rule, interval_ms)
+        if rule.any_quality or held is None or shown is None or shown.time_ms <= held.last_ms:
+            return after_ms
+        if shown.flag not in _CONFIRMED_OR_MAY_BE:
+            return after_ms
+        return max(after_ms, CONFIRMED_WITHIN * interval_ms)
 
     # ------------------------------------------------------------------ windows
 
