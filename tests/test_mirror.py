@@ -39,6 +39,7 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     ),
     "gateway/commands/rules_app.py": ("docs/test_your_first_rule.py", "what a command prints"),
     "gateway/commands/data_app.py": ("gateway/commands/test_export.py", "what a command refuses and prints"),
+    "gateway/mqtt/reconnecting.py": ("gateway/mqtt/test_both_sources.py", "what the sources of both protocols have in common"),
     "gateway/commands/replay.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/stations_app.py": ("e2e/test_registry_way.py", "what a command does"),
     "gateway/commands/series_app.py": ("gateway/commands/test_quality_command.py", "what a command refuses and prints"),

@@ -18,15 +18,13 @@ from typing import Protocol, cast
 import mqtt5
 
 from gateway.mqtt.keepalive import KeepAlive
-from gateway.mqtt.source import Delivery, Inbox, SourceHealth
+from gateway.mqtt.source import BROKER_CLOSED, Delivery, Inbox, SourceHealth
 from gateway.mqtt.wire import Malformed, Reader
 
 _PUBACK = 0x4002_0000
 _PUBREC = 0x5002_0000
 _FILTERS_A_PACKET = 100
 CLOSE_S = 1.0
-BROKER_CLOSED = "the broker closed the connection"
-"""`why` of a connection that ended without any word."""
 
 
 class Pending(Protocol):

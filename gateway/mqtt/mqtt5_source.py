@@ -1,4 +1,4 @@
-"""A broker that speaks MQTT 5, as a `Source`: keep one persistent session, reconnect for ever.
+"""A broker that speaks MQTT 5, as a `Source` (`gateway.mqtt.reconnecting`).
 
 Stopping to take in (`pause`) needs no packet: nothing is acknowledged while the ledger stands still, so the broker stops
 at Receive Maximum by itself, and the socket goes on being read, so that keep-alive is served and QoS 0 is shed
@@ -9,97 +9,33 @@ Receive Maximum is described in `gateway.mqtt.connection`.
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Sequence
 
 import mqtt5
 import structlog
 
-from gateway.errors import EnvgwError
-from gateway.mqtt.connection import BROKER_CLOSED, Connection
-from gateway.mqtt.endpoint import Backoff, connect_failure, parse_url, tls_context
-from gateway.mqtt.pending import MAX_PENDING_BYTES, PendingCount
-from gateway.mqtt.session import client_id, twin_hint, wanted_filters
-from gateway.mqtt.source import Delivery, Inbox, SourceHealth
+from gateway.mqtt.connection import Connection
+from gateway.mqtt.endpoint import Endpoint, tls_context
+from gateway.mqtt.reconnecting import ReconnectingSource
+from gateway.mqtt.source import Inbox
 from gateway.settings import BrokerSection
 
 log = structlog.get_logger(__name__)
 
 
-class Mqtt5Source:
+class Mqtt5Source(ReconnectingSource[Connection]):
     """Implements `gateway.mqtt.source.Source` for MQTT 5."""
 
-    def __init__(
-        self,
-        settings: BrokerSection,
-        *,
-        gateway_id: str,
-        max_payload: int = 256 * 1024,
-        previous_filters: Sequence[str] = (),
-        expect_session: bool = False,
-        remember: Callable[[Sequence[str]], None] | None = None,
-        rng: random.Random | None = None,
-    ) -> None:
-        """`max_payload` is `limits.max_payload` in bytes (see `gateway.mqtt.wire` about larger ones).
+    VERSION = "5"
+    OTHER = "3.1.1"
+    FORGOTTEN = "turn on its persistence, and give it a session expiry of at least ours"
 
-        `previous_filters` are those that this client id subscribed to when it last ran: the ones not wanted any more are
-        taken back. `expect_session` says that the broker ought to know us. `remember` is called with the filters that
-        the session may hold, whenever that changes: keep them for the next start. `rng` draws the jitter.
-        """
-        self.name = settings.name
-        self.health = SourceHealth(settings.name)
-        self._settings = settings
-        self._client_id = client_id(settings, gateway_id)
-        self._max_payload = max_payload
-        self._filters = wanted_filters(settings)
-        self._known = list(previous_filters)
-        self._expect_session = expect_session
-        self._remember = remember or (lambda filters: None)
-        self._backoff = Backoff(settings.backoff_max / 1000, rng or random.Random())
+    @staticmethod
+    def _most_pending(receive_maximum: int) -> int:
         # Messages of a connection that broke may still wait when the broker delivers them again: twice the window.
-        self._pending = PendingCount(self.health, 2 * settings.receive_maximum + 1, MAX_PENDING_BYTES)
-        self._room = asyncio.Event()
-        self._connection: Connection | None = None
-        self._number = 0
+        return 2 * receive_maximum + 1
 
-    async def run(self, inbox: Inbox) -> None:
-        """Connect, subscribe, deliver, reconnect; returns only when cancelled, after a DISCONNECT in order."""
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            reason = await self._one_connection(inbox)
-            self._backoff.lasted(loop.time() - began)
-            pause = self._backoff.next_s()
-            self.health.reason = reason
-            log.warning("broker connection ended", broker=self.name, reason=reason, next_try_s=round(pause, 2))
-            await asyncio.sleep(pause)
-            self.health.reconnects += 1
-
-    def acknowledge(self, deliveries: list[Delivery]) -> None:
-        """PUBACK these, in this order, in one write. Every delivery must come here once, those of old connections too:
-        they are not sent, only counted."""
-        self._pending.acknowledged(deliveries)
-        if self._connection is not None:
-            self._connection.acknowledge(deliveries)
-        if not self._pending.full():
-            self._room.set()
-
-    def pause(self) -> None:
-        """Nothing to do: see the module's docstring."""
-
-    def resume(self) -> None:
-        """Nothing to do: see the module's docstring."""
-
-    async def _one_connection(self, inbox: Inbox) -> str:
-        """From connecting to the end of the connection; why it ended."""
-        while self._pending.full():
-            self.health.reason = f"waits to connect: {self._pending.count} messages are not committed yet"
-            self._room.clear()
-            await self._room.wait()
-        self._number += 1
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        connection = Connection(
+    def _new_connection(self, inbox: Inbox) -> Connection:
+        return Connection(
             health=self.health,
             inbox=inbox,
             pending=self._pending,
@@ -108,54 +44,13 @@ class Mqtt5Source:
             max_packet=self._settings.max_packet_size,
             max_payload=self._max_payload,
         )
-        try:
-            refusal = await self._open(connection)
-            if refusal:
-                return refusal
-            try:
-                # No time limit: the SUBACK may be behind a backlog that waits for its commit; keep-alive watches over it.
-                refused = await connection.subscribed
-            except ConnectionError:
-                pass
-            else:
-                self._known = list(self._filters)
-                self._remember(self._known)
-                self.health.reason = "; ".join(refused)
-                log.info("subscribed", broker=self.name, topics=list(self._filters), refused=refused)
-            await connection.closed.wait()
-        finally:
-            self._connection = None
-            self.health.connected = self.health.drained = False
-            inbox.link(self.name, False)
-            await connection.finish()
-        reason = f"{connection.why} (broker {self.name!r})"
-        silent = connection.why == BROKER_CLOSED and loop.time() - began < Backoff.STABLE_S
-        return reason + twin_hint(self._client_id) if silent else reason
 
-    async def _open(self, connection: Connection) -> str:
-        """TCP, TLS, CONNECT, CONNACK, SUBSCRIBE. Returns why it cannot be, or ""."""
-        endpoint = None
-        try:
-            endpoint = parse_url(self._settings.url)
-            context = tls_context(self._settings) if endpoint.tls else None
-            async with asyncio.timeout(self._settings.connect_timeout / 1000):
-                await asyncio.get_running_loop().create_connection(lambda: connection, endpoint.host, endpoint.port, ssl=context)
-        except EnvgwError as error:
-            return f"broker {self.name!r}: {error}"
-        except OSError as error:
-            assert endpoint is not None
-            return connect_failure(self._settings, endpoint, error)
-        self._connection = connection
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout / 1000):
-                connack = await connection.connack
-        except TimeoutError:
-            return f"{endpoint} of broker {self.name!r} took the connection but does not answer CONNECT: is it an MQTT port?"
-        except ConnectionError:
-            return (
-                f"{endpoint} of broker {self.name!r} closed the connection instead of answering CONNECT ({connection.why}): "
-                "check user name and password, TLS or plain, and whether it speaks MQTT 5 (else write protocol: 3.1.1)"
-            )
+    async def _reach(self, connection: Connection, endpoint: Endpoint) -> None:
+        context = tls_context(self._settings) if endpoint.tls else None
+        async with asyncio.timeout(self._settings.connect_timeout / 1000):
+            await asyncio.get_running_loop().create_connection(lambda: connection, endpoint.host, endpoint.port, ssl=context)
+
+    def _begin(self, connection: Connection, connack: mqtt5.ConnAckPacket) -> str:
         if connack.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             return _refused(self._settings, connack)
         self._session(connack.session_present)
@@ -167,19 +62,18 @@ class Mqtt5Source:
         connection.subscribe([_filter(pattern, qos) for pattern, qos in self._filters.items()])
         return ""
 
-    def _session(self, present: bool) -> None:
-        self.health.connected = True
-        self.health.session_present = present
-        self.health.reason = "subscribing"
-        if not present and self._expect_session:
-            self.health.sessions_lost += 1
-            log.error(
-                "the broker had forgotten our session: messages that it had not delivered yet are lost",
-                broker=self.name,
-                client_id=self._client_id,
-                advice="turn on its persistence, and give it a session expiry of at least ours",
-            )
-        self._expect_session = True
+    async def _serve(self, connection: Connection) -> None:
+        try:
+            # No time limit: the SUBACK may be behind a backlog that waits for its commit; keep-alive watches over it.
+            refused = await connection.subscribed
+        except ConnectionError:
+            pass
+        else:
+            self._known = list(self._filters)
+            self._remember(self._known)
+            self.health.reason = "; ".join(refused)
+            log.info("subscribed", broker=self.name, topics=list(self._filters), refused=refused)
+        await connection.closed.wait()
 
     def _connect_packet(self) -> mqtt5.ConnectPacket:
         settings = self._settings

@@ -15,15 +15,13 @@ from gateway.inputs import Message
 from gateway.mqtt.keepalive import KeepAlive
 from gateway.mqtt.paho_client import Client, lenient
 from gateway.mqtt.pending import PendingCount
-from gateway.mqtt.source import Delivery, Inbox, SourceHealth
+from gateway.mqtt.source import BROKER_CLOSED, Delivery, Inbox, SourceHealth
 from gateway.settings import BrokerSection
 
 _PACKETS_A_READ = 200
 _FILTERS_A_PACKET = 100
 CLOSE_S = 1.0
 _HEAD_ROOM = 2 + 65_535 + 2
-BROKER_CLOSED = "the broker closed the connection"
-"""`why` of a connection that ended without any word."""
 
 
 class PahoConnection:

@@ -16,6 +16,9 @@ from typing import NamedTuple, Protocol
 
 from gateway.inputs import Message
 
+BROKER_CLOSED = "the broker closed the connection"
+"""Why a connection ended of which nothing better is known."""
+
 
 class Delivery(NamedTuple):
     """A message with what is needed to acknowledge it. `connection` grows with each (re)connect of its source."""
