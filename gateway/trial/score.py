@@ -70,6 +70,10 @@ class Score:
     missed: list[Run] = field(default_factory=list)
     """Labelled events that no alert touches."""
     events: int = 0
+    stations: int = 0
+    """So many of the stations it watches."""
+    absent: frozenset[str] = frozenset()
+    """Measured parameters that it asks for and that no reading was of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,9 @@ def _hint(text: str, start: int, found: str) -> Problem | None:
     if unit and unit[1] not in _JOINING and not is_unit(unit[1]):
         return Problem(Span(*unit.span(1)), f"{unit[1]!r} is no unit; conditions are joined with `and` and `or`")
     if (split := _split_word(text, start)) is not None:
-        return Problem(split, f"{text[split.start : split.end]!r} is not known here{did_you_mean(text[split.start : split.end], _SELECTING)}")
+        return Problem(
+            split, f"{text[split.start : split.end]!r} is not known here{did_you_mean(text[split.start : split.end], _SELECTING)}"
+        )
     if found == "." and last:
         return Problem(Span(*last.span()), f"{last[0]!r} has no fields: a registry field is written `station.elevation`")
     message = _INSTEAD.get(two) or _INSTEAD.get(found[:1])

@@ -110,6 +110,17 @@ def test_a_rule_that_never_fires_is_listed_too() -> None:
     assert [row["alerts"] for row in report.document(found)["rules"]] == [0]
 
 
+def test_a_rule_that_could_not_fire_says_why() -> None:
+    blind = [{**rule(name="far"), "where": {"tag": "sea"}}, rule("o3_8h > 100", "ozone"), rule("vn_aqi > 100", "index"), rule()]
+    found = backtest.run(recording(50, 60), blind, None, Labels(), quiet)
+    assert [item["stations"] for item in report.document(found)["rules"]] == [0, 1, 1, 1]
+    said = [line for line in report.lines(found, ZONE) if line.startswith("note:")]
+    assert said == [
+        "note: far watches none of these stations: nothing fits its `where`",
+        "note: ozone asks for o3, of which there is no reading here",
+    ]
+
+
 def test_right_false_and_missed_against_labelled_events() -> None:
     at = [NOW + n * HOUR for n in range(20)]
     labels = {("a", "pm25"): [(at[1], "fire"), (at[2], "fire"), (at[12], "fire"), (at[15], "fog")]}
