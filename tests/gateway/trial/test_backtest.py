@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gateway.series.maps import SeriesMap
 from gateway.summing import Summing
 from gateway.trial import backtest, places, report
 from gateway.trial.backtest import Labels
-from gateway.trial.picture import draw
+from gateway.trial.picture import draw, thinned, with_gaps
 from gateway.trial.recording import Recording, as_if, from_file, of_stations
 from gateway.trial.run import Given, Trial
 from gateway.trial.score import Run, runs
@@ -225,6 +226,23 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     found = backtest.run(source, [rule(confirm=1)], [rule("pm25 > 10", confirm=1)], Labels(), quiet)
     draw(found, source, tmp_path / "a.png", ZONE)
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_picture_draws_no_line_through_time_in_which_nothing_was_measured() -> None:
+    points = [(n * HOUR, 1.0) for n in (0, 1, 2, 3, 9, 10)]
+    assert [n for n, (_, value) in enumerate(with_gaps(points)) if math.isnan(value)] == [4]
+    assert with_gaps(points[:4]) == points[:4]
+    assert with_gaps([]) == []
+
+
+def test_a_picture_of_many_readings_keeps_peaks_and_gaps() -> None:
+    points = [(n, float(n % 7)) for n in range(30_000)]
+    points[12_345], points[20_000] = (12_345, 500.0), (20_000, math.nan)
+    drawn = thinned(points)
+    assert len(drawn) < 5_000
+    assert (12_345, 500.0) in drawn
+    assert [at for at, value in drawn if math.isnan(value)] == [20_000]
+    assert [at for at, _ in drawn] == sorted(at for at, _ in drawn)
 
 
 def test_rules_of_the_library_can_be_named() -> None:
