@@ -447,6 +447,35 @@ def alerts_ack(
         print(f"{episode}: acknowledged by {found['acknowledged_by']}")
 
 
+@alerts_app.command("silence")
+def alerts_silence(
+    episode: Annotated[str, typer.Argument(help="The alert's id, as `envgw alerts list` shows it.")],
+    duration: Annotated[str, typer.Option("--for", help="How long from now, such as 30m, 2h or 1d; 0s lifts an earlier silence.")],
+    operator: Annotated[str, typer.Option(help="Who wants it.")],
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell people nothing of an open alert for a while, unless it becomes worse."""
+    from urllib.parse import quote
+
+    from gateway.commands.client import Api
+    from gateway.settings import parse_duration
+
+    try:
+        for_s = parse_duration(duration) / 1000
+    except ValueError as error:
+        _usage(f"--for: {error}")
+    body = {"operator": operator, "for_s": for_s, "comment": comment}
+    found = Api(_settings(config)).post(f"/api/v1/alerts/{quote(episode)}/silence", body)
+    if as_json:
+        _print_json(found)
+    elif for_s:
+        print(f"{episode}: silenced by {found['silenced_by']} until {found['silenced_until']}")
+    else:
+        print(f"{episode}: no longer silenced")
+
+
 @history_app.command("rejected")
 def history_rejected(
     lane: Annotated[str | None, typer.Option(help="Only of this history.")] = None,

@@ -9,7 +9,7 @@ from gateway.outcomes import Transition
 from rules.model import SEVERITIES
 
 HOUR_MS = 3_600_000
-MARKS = frozenset({"acknowledged", "flapping", "calmed", "members", "caught-up", "late-data"})
+MARKS = frozenset({"acknowledged", "silenced", "flapping", "calmed", "members", "caught-up", "late-data"})
 """Reasons of transitions that change nothing in the episode's state."""
 
 
