@@ -81,7 +81,8 @@ def script(drawn: Steps, rules: list[dict[str, Any]] = RULES) -> list[Input]:
         elif kind == "edit":
             item = config(plain(water=0, rules=edited if n else rules), now)
         elif kind == "close":
-            item = Command(now, "close", f"late/st-{n}/{now - gap}", "op")
+            action: Any = "silence" if value > 100 else "close"
+            item = Command(now, action, f"late/st-{n}/{now - gap}", "op", "", now + 10 * MIN)
         elif kind == "minute":
             item = Accounting(now, "hue-1", (("received", value),), (("city", float(n), gap / 60),))
         else:
