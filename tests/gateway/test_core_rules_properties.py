@@ -82,7 +82,7 @@ def script(drawn: Steps, rules: list[dict[str, Any]] = RULES) -> list[Input]:
             item = config(plain(water=0, rules=edited if n else rules), now)
         elif kind == "close":
             action: Any = "silence" if value > 100 else "close"
-            item = Command(now, action, f"late/st-{n}/{now - gap}", "op", "", now + 10 * MIN)
+            item = Command(now, action, f"late/st-{n}/{now - gap}", "op", "", now + 600_000)
         elif kind == "minute":
             item = Accounting(now, "hue-1", (("received", value),), (("city", float(n), gap / 60),))
         else:
