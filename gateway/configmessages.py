@@ -7,6 +7,7 @@ sentence shows a value that came from `!env`, `!file` or belongs to a secret fie
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -64,6 +65,10 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> list[t
     found: dict[PathTuple, list[str]] = {}
     for item in error.errors(include_url=False):
         path = _within(data, item["loc"])
+        if path[-1:] == ("[key]",):  # the key itself is not one of those that may stand there
+            path = path[:-1]
+            found.setdefault(path, []).append(_of_key(str(path[-1]), item))
+            continue
         field = _field(model, path)
         value = _value(data, path)
         if field is not None and shape(field.annotation).secret and isinstance(value, (str, int, float)):
@@ -155,6 +160,14 @@ def _sentence(item: Mapping[str, Any], model: type[BaseModel], path: PathTuple, 
         return prefix + (text.replace(repr(str(value)), value.origin) if isinstance(value, Sourced) else text)
     wanted_text = _wanted(kind, context, value, field)
     return f"`{name}` {_is(value)}: {wanted_text}" if wanted_text else f"`{name}`: {item['msg']}"
+
+
+def _of_key(name: str, item: Mapping[str, Any]) -> str:
+    if item["type"] != "literal_error":
+        return f"key `{name}`: {item['msg']}"
+    expected = str(item["ctx"]["expected"])
+    near = difflib.get_close_matches(name, re.findall(r"'([^']+)'", expected), n=1)
+    return f"unknown key `{name}`: write {expected}" + (f", did you mean `{near[0]}`?" if near else "")
 
 
 def _wanted(kind: str, context: Mapping[str, Any], value: Any, field: FieldInfo | None) -> str:

@@ -28,6 +28,7 @@ from devices.reading import Line
 from devices.registry import DEFAULT_ZONE
 from devices.timing import DeviceClock, Window
 from gateway.accounting import own_lines
+from gateway.hush import Hush
 from gateway.inputs import (
     Accounting,
     Adopt,
@@ -85,6 +86,7 @@ class Core:
         self.taking = Taking(self)
         self.silence = Silence(self)
         self.outages = Outages(self)
+        self.hush = Hush(self)
         self.judging = Judging(self)
         self.summing = Summing(self)
         self.watching = Watching(self)
@@ -144,6 +146,8 @@ class Core:
         self._advance(now, out)
         if isinstance(item, Command):
             done = self.rulebook.command(item, out) or self.silence.command(item, out)
+            if done and item.action == "silence":
+                self.hush.silence(item, out)
             if done or self._dirty:
                 self.state.last_received_ms = max(self.state.last_received_ms, now)
             return done or self._dirty
@@ -271,6 +275,7 @@ class Core:
         self.silence.jump(item.delta_ms)
         self.rulebook.jump(item.delta_ms)
         self.outages.jump(item)
+        self.hush.jump(item.delta_ms)
         self.judging.jump(item.delta_ms)
         self.summing.jump(item.delta_ms)
         self._reschedule(item.now_ms)

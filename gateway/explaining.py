@@ -13,6 +13,7 @@ from gateway.sights import AnySight, StationSight
 from gateway.state import StationState
 from rules.language.explaining import Explained, explain
 from rules.language.vocabulary import Vocabulary
+from rules.language.words import WEEKDAYS
 from rules.model import SEVERITIES, Level, Rule
 from rules.transitions import LevelState, RuleState
 
@@ -128,7 +129,8 @@ def _parameter(core: Core, station: StationState, name: str, sight: StationSight
 def _why(rule: Rule, entry: Station, found: Document, doubted: set[str]) -> Iterator[str]:
     """Sentences: what stands between this rule and an alert, or what keeps it firing."""
     if not found["watches"]:
-        where = rule.where.model_dump(exclude_none=True)
+        given = rule.where.model_dump(exclude_none=True).items()
+        where = ", ".join(f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in given)
         yield f"the rule does not watch {entry.id}: `where` asks for {where}, the station is {entry.medium} in {entry.area or 'no area'}"
         return
     if not found["caught_up"] and found["parameters"]:
@@ -191,6 +193,8 @@ def shown(tree: Document) -> str:
         return truth(value)
     if tree["text"] == "time":
         return f"{value // 3_600_000:02.0f}:{value // 60_000 % 60:02.0f}"
+    if tree["kind"] == "weekday":
+        return WEEKDAYS[int(value) - 1]
     if tree["kind"] == "time" or tree["unit"] == "ms":
         seconds = float(value) / 1000
         return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"

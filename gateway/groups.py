@@ -204,11 +204,11 @@ class Groups:
         return state is not None and state.unknown
 
     def command(self, rule: Rule, item: Command, key: str, start: str, out: Outcomes) -> bool:
-        """An operator acknowledges a group's open episode. (It is closed member by member.)"""
+        """An operator acknowledges or silences a group's open episode. (It is closed member by member.)"""
         group = self._core.state.groups.get(f"{rule.id}/{key}")
-        if group is None or group.started is None or str(group.started) != start or item.action != "acknowledge":
+        if group is None or group.started is None or str(group.started) != start or item.action == "close":
             return False
-        change = Change("unknown" if group.unknown else "firing", "acknowledged", item.now_ms, group.started, group.severity)
+        change = Change("unknown" if group.unknown else "firing", item.mark, item.now_ms, group.started, group.severity)
         said = group_transition(rule, key, group.members, change, item.now_ms, None)
         self._core.record(msgspec.structs.replace(said, operator=item.operator, comment=item.comment), out)
         return True

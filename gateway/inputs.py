@@ -153,10 +153,17 @@ class Command(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="o"):
     """An operator's command. It is answered only after its commit."""
 
     now_ms: int
-    action: Literal["acknowledge", "close"]
+    action: Literal["acknowledge", "close", "silence"]
     episode: str
     operator: str
     comment: str = ""
+    until_ms: int = 0
+    """Of `silence`: until when people are told nothing of the episode."""
+
+    @property
+    def mark(self) -> str:
+        """The reason of the transition that records it: a mark beside the state, not a state."""
+        return "silenced" if self.action == "silence" else "acknowledged"
 
 
 Input: TypeAlias = (

@@ -185,11 +185,11 @@ class Outages:
         state = self._core.state
         return {builtin.AREA_SILENT.id: state.areas, builtin.BROKER_LOST.id: state.lost, builtin.GATEWAY_BACKLOG.id: state.backlog}[kind]
 
-    def acknowledge(self, kind: str, item: Command, group: str, out: Outcomes) -> Transition:
+    def mark(self, kind: str, item: Command, group: str, out: Outcomes) -> Transition:
         """Record that somebody knows."""
         since = self.since(kind, group)
         assert since is not None
-        self._say(builtin.BUILTINS[kind], group, "firing", "acknowledged", since, item.now_ms, item.now_ms, out)
+        self._say(builtin.BUILTINS[kind], group, "firing", item.mark, since, item.now_ms, item.now_ms, out)
         out.intents.pop()
         return out.transitions[-1]
 
@@ -229,4 +229,4 @@ class Outages:
             members=members,
         )
         self._core.record(transition, out)
-        out.intents.append(Intent(due_ms=now_ms, transition=transition))
+        self._core.hush.intend(Intent(due_ms=now_ms, transition=transition), out)

@@ -63,12 +63,14 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     mode: str = "live"
     """`live`, or `exercise`: every message about it is marked as a drill."""
     operator: str = ""
-    """Who acknowledged or closed it (reasons `acknowledged`, `closed-by-operator`): a mark beside the state, not a state."""
+    """Who acknowledged, silenced or closed it (reasons `acknowledged`, `silenced`, `closed-by-operator`): a mark, not a state."""
     comment: str = ""
     values: dict[str, float | bool | str | None] = {}
     """Why: each operand of the condition as it is written → its value at `event_ms`."""
     members: tuple[str, ...] = ()
     """The stations that are part of it, for a rule with `group`."""
+    until_ms: int | None = None
+    """Of `silenced`: until when."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,8 +89,8 @@ _STATES_HEAD = """# States of an alert
 
 An *episode* is open while any level of its rule is on; its severity is the worst level that is on. Every step below is a transition,
 with its time at the station (`event_ms`), the time at which the gateway noticed (`processed_ms`), the values that caused it and a reason
-(in brackets). *Acknowledged*, *flapping*, *calmed*, *members*, *caught-up* and *late-data* are marks beside the state: they change nothing
-in it. What a rule means for a reader of rules files is told in [the rule engine](../explanation/rule-engine.md).
+(in brackets). *Acknowledged*, *silenced*, *flapping*, *calmed*, *members*, *caught-up* and *late-data* are marks beside the state:
+they change nothing in it. What a rule means for a reader of rules files is told in [the rule engine](../explanation/rule-engine.md).
 
 Each level is a machine of its own (first picture); together they make up the episode (second picture).
 

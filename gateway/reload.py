@@ -78,7 +78,7 @@ class Reloader:
     """One reload at a time."""
 
     def __init__(self, gateway: Gateway, reader: Reader | None) -> None:
-        """`reader` is None where there are no files (tests, the demo): then there is nothing to reload."""
+        """`reader` is None where there are no files (tests): then there is nothing to reload."""
         self._gateway = gateway
         self._reader = reader
         self._busy = asyncio.Lock()

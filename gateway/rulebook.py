@@ -116,7 +116,7 @@ class Rulebook:
         self._watching.tell(station, rule, state, changes, now_ms, out, sight)
 
     def command(self, item: Command, out: Outcomes) -> bool:
-        """An operator acknowledges or closes an open episode of a rule. False if no such episode is open."""
+        """An operator acknowledges, silences or closes an open episode of a rule. False if no such episode is open."""
         rule_id, _, rest = item.episode.partition("/")
         group, _, start = rest.rpartition("/")
         rule = self._watching.rules.get(rule_id)
@@ -133,7 +133,7 @@ class Rulebook:
             return True
         sight = self._watching.sight(group)
         sight.at_ms = item.now_ms
-        change = Change("unknown" if state.unknown else "firing", "acknowledged", item.now_ms, state.started, state.severity)
+        change = Change("unknown" if state.unknown else "firing", item.mark, item.now_ms, state.started, state.severity)
         transition = self._watching.telling.transition(station, rule, change, item.now_ms, sight)
         self._core.record(msgspec.structs.replace(transition, operator=item.operator, comment=item.comment), out)
         return True

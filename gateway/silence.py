@@ -207,7 +207,7 @@ class Silence:
             advice=what.advice,
         )
         self._core.record(transition, out)
-        out.intents.append(Intent(due_ms=now_ms, transition=transition))
+        self._core.hush.intend(Intent(due_ms=now_ms, transition=transition), out)
 
     def decommission(self, device: DeviceState, now_ms: int, out: Outcomes) -> None:
         """The device is no longer in the registry: its own alerts end."""
@@ -219,20 +219,20 @@ class Silence:
             self._say(builtin.POSSIBLE_EVENT, "", device.id, "resolved", "decommissioned", device.event_since, now_ms, now_ms, out)
 
     def command(self, item: Command, out: Outcomes) -> bool:
-        """An operator acknowledges an open built-in alert. (It is closed by what it is about, not by hand.)"""
+        """An operator acknowledges or silences an open built-in alert. (It is closed by what it is about, not by hand.)"""
         kind, _, rest = item.episode.partition("/")
         what, (group, _, start) = builtin.BUILTINS.get(kind), rest.rpartition("/")
-        if what is None or item.action != "acknowledge" or self._since(kind, group) != start:
+        if what is None or item.action == "close" or self._since(kind, group) != start:
             return False
         if what.id in outages.KINDS:
-            said = self._core.outages.acknowledge(kind, item, group, out)
+            said = self._core.outages.mark(kind, item, group, out)
             out.transitions[-1] = msgspec.structs.replace(said, operator=item.operator, comment=item.comment)
             return True
         station, device = (group, "") if what is builtin.NEVER_SPOKE else ("", group)
         if device:
             found = self._station_of(self._core.devices[device], item.now_ms)
             station = found.id if found else ""
-        self._say(what, station, device, "firing", "acknowledged", int(start), item.now_ms, item.now_ms, out)
+        self._say(what, station, device, "firing", item.mark, int(start), item.now_ms, item.now_ms, out)
         out.intents.pop()
         out.transitions[-1] = msgspec.structs.replace(out.transitions[-1], operator=item.operator, comment=item.comment)
         return True

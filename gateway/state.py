@@ -219,6 +219,14 @@ class StationState(msgspec.Struct, array_like=True):
     """Rule → how often it flipped, for rules that fired here within their `flapping.within`."""
 
 
+class Silenced(msgspec.Struct, array_like=True, frozen=True):
+    """People are told nothing of this episode, unless it becomes worse."""
+
+    until_ms: int
+    severity: str
+    """That of the episode when it was silenced."""
+
+
 class GroupState(msgspec.Struct, array_like=True):
     """The episode of a rule with `group`: of an area, or of all stations."""
 
@@ -260,6 +268,8 @@ class Globals(msgspec.Struct):
     """When the process started last."""
     backlog: dict[str, int] = {}
     """Lane → when its open `gateway-backlog` episode began."""
+    silenced: dict[str, Silenced] = {}
+    """Open episodes that an operator has silenced."""
     told: dict[str, list[int]] = {}
     """Rule → when receivers were told of new alerts, for rules with `rate`."""
     flaps: dict[str, FlapState] = {}

@@ -108,7 +108,7 @@ def write(
     `only`: nothing but the values of these derived parameters and indices is wanted (a backtest); None: all, with the lines.
     """
     start = calendar.start(hour)
-    area = place.area_at(start)
+    area = place.area_at(start) if only is None else ""
     found = Written([], {})
     measured: set[str] = set()
     for entry, series in parts:
@@ -241,9 +241,8 @@ def _values_only(
 ) -> None:  # fmt: skip
     """What `_write_indices` would find of these, for less: a backtest closes a hundred thousand hours."""
     derived = loader.derived_table()
-    indices = any(derived[name].parameter is None for name in only)
-    daily = hour == day.last and any(derived[name].of == "day" for name in only)
-    seen = {derived[name].parameter for name in only}
+    indices, of_days, seen = _wanted(only)
+    daily = of_days and hour == day.last
     of_air = _of_air(parts)
     if of_air:
         hours = ring.RING_HOURS if daily else _DAY_OF_HOURS
@@ -264,6 +263,17 @@ def _values_only(
             _say(whole.us_aqi, "us_aqi_day", values, [])
     elif indices and (means := _means_of_water(parts, hour, measured, medium_of)):
         _say(water(means), "vn_wqi", values, [])
+
+
+@cache
+def _wanted(only: frozenset[str]) -> tuple[bool, bool, frozenset[str | None]]:
+    """Whether there are indices among these, whether something of whole days, and what they are derived from."""
+    derived = [loader.derived_table()[name] for name in only]
+    return (
+        any(one.parameter is None for one in derived),
+        any(one.of == "day" for one in derived),
+        frozenset(one.parameter for one in derived),
+    )
 
 
 def _of_air(parts: Parts) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ A transition is always recorded; an intent says that receivers must be told (sem
   or 60 s after the last late one; if it is over by then it is recorded as late (invariant 8), see docs/decisions/0008;
 - while the rule flaps at this station: it is said once that it does, and how it stands once it has calmed;
 - of more new alerts than the rule's `rate` allows: they wait, and are told once there is room. Critical ones never wait;
+- while an operator has silenced the episode (`gateway.hush`);
 - in shadow mode.
 """
 
@@ -172,7 +173,7 @@ class Telling:
         if rule.mode == "shadow":
             return
         worst = "" if peak < 0 or SEVERITIES[peak] == transition.severity else SEVERITIES[peak]
-        out.intents.append(Intent(due_ms=due_ms, transition=transition, quiet=quiet, peak=worst))
+        self._core.hush.intend(Intent(due_ms=due_ms, transition=transition, quiet=quiet, peak=worst), out)
 
     # ------------------------------------------------------------------ rates
 

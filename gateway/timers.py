@@ -94,8 +94,9 @@ class Timers:
         if state.started is None or state.unknown or not rule.parameters:
             return None
         found: tuple[int, int] | None = None
-        for name in sorted(rule.parameters):
-            held = station.parameters[name].held if name in station.parameters else None
+        for name in rule.parameters:
+            state_of = station.parameters.get(name)
+            held = None if state_of is None else state_of.held
             if held is None:
                 continue
             clock = self._core.silence.clock_of(held.source)

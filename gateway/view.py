@@ -135,12 +135,15 @@ class View:
             raise NotFound(f"no alert {episode!r}")
         return {**alert(found), "transitions": [transition(item) for item in found.history]}
 
-    async def command(self, *, action: Literal["acknowledge"], episode: str, operator: str, comment: str) -> Document:
+    async def command(
+        self, *, action: Literal["acknowledge", "silence"], episode: str, operator: str, comment: str, for_s: float = 0.0
+    ) -> Document:
         found = await self._gateway.ledger.read(lambda ledger: ledger.episode(episode))
         if found is None:
             raise NotFound(f"no alert {episode!r}")
         inbox = self._gateway.inbox
-        done = inbox.submit(Command(inbox.now_ms(), action, episode, operator, comment))
+        now_ms = inbox.now_ms()
+        done = inbox.submit(Command(now_ms, action, episode, operator, comment, now_ms + round(for_s * 1000) if action == "silence" else 0))
         outcomes = await done
         assert isinstance(outcomes, Outcomes)
         if not any(item.episode == episode and item.operator == operator for item in outcomes.transitions):
@@ -293,6 +296,7 @@ def alert(episode: Episode) -> Document:
     latest = episode.latest
     marks = [item for item in episode.history if item.reason == "acknowledged"]
     mark = marks[-1] if marks else None
+    silenced = next((item for item in reversed(episode.history) if item.reason == "silenced"), None)
     return {
         "episode": latest.episode,
         "rule": latest.rule,
@@ -315,6 +319,8 @@ def alert(episode: Episode) -> Document:
         "members": list(latest.members),
         "acknowledged_by": mark.operator if mark else None,
         "acknowledged_at": iso(mark.processed_ms) if mark else None,
+        "silenced_by": silenced.operator if silenced else None,
+        "silenced_until": iso(silenced.until_ms) if silenced and silenced.until_ms is not None else None,
     }
 
 

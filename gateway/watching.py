@@ -81,7 +81,7 @@ class Watching:
             station = core.stations[line.station]
             if core.snapshots.active:
                 core.snapshots.touch("s:" + station.id)
-            event_ms = stamped.rules_ms
+            event_ms, was_late = stamped.rules_ms, not station.caught_up
             if event_ms is not None:
                 mark = event_ms if event_ms < received_ms else received_ms
                 if mark > station.watermark_ms:
@@ -136,7 +136,7 @@ class Watching:
                 state.value = number
                 state.flag = flag
                 again = again or revised
-                if stirred or awake or watch.foreign:
+                if stirred or (awake and watch.kept) or watch.foreign:
                     if touched is None:
                         touched = [(watch, stirred)]
                     else:
@@ -147,7 +147,8 @@ class Watching:
                 self._belated(station, belated, held, received_ms, out)
             if strangers is not None:
                 self._strangers(station, strangers, time_ms, device, received_ms, out)
-            if station.rules:
+            # Where no rule looks at what was said, and nobody is late, no timer is another one now.
+            if station.rules and (touched or belated or strangers or was_late or not station.caught_up):
                 self.settle(station)
                 self._core.timers.schedule_station(station, received_ms)
 

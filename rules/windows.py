@@ -168,10 +168,16 @@ class WindowState(msgspec.Struct, array_like=True, gc=False):
     def insert_once(self, at_ms: int, value: float) -> None:
         """A reading of which nobody knows any more whether its instant was taken in before: then the value is another now.
 
-        A bucket of several readings does not know their instants, and stays as it is.
+        A bucket of several readings knows the newest of their instants (and the oldest, if it keeps ends). What is newer (or
+        older) than all of them was not there: a backlog that comes in its order is taken in. Between them it stays as it is.
         """
         index = self._bucket(at_ms)
-        if index is None or (self.counts[index] == 1 and self.times[index] != at_ms):
+        if (
+            index is None
+            or at_ms > self.times[index]
+            or (self.began and at_ms < self.began[index])
+            or (self.counts[index] == 1 and self.times[index] != at_ms)
+        ):
             self.insert(at_ms, value)
         elif self.counts[index] == 1:
             self.revise(at_ms, self.totals[index], value)

@@ -190,6 +190,17 @@ def _alerts(app: FastAPI, gateway: GatewayView) -> None:
         """Somebody takes care. Answered after it is on disk."""
         return _json(await gateway.command(action="acknowledge", episode=episode, operator=body.operator, comment=body.comment))
 
+    @app.post(
+        "/api/v1/alerts/{episode:path}/silence",
+        tags=["alerts"],
+        summary="Silence an alert",
+        responses={**_found(models.Alert), 409: closed},
+    )
+    async def silence(episode: str, body: models.Silencing) -> Response:
+        """People are told nothing of it for a while, unless it becomes worse. Answered after it is on disk."""
+        done = await gateway.command(action="silence", episode=episode, operator=body.operator, comment=body.comment, for_s=body.for_s)
+        return _json(done)
+
 
 def _rules(app: FastAPI, gateway: GatewayView) -> None:
     @app.get("/api/v1/rules/{rule}/explain", tags=["alerts"], summary="What a rule sees now", responses=_found(models.RuleExplained))

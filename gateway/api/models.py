@@ -172,6 +172,8 @@ class Alert(BaseModel):
     members: list[str] = Field([], description="Stations (of `area-silent`: devices) that are part of it, for rules with `group`.")
     acknowledged_by: str | None
     acknowledged_at: Time | None
+    silenced_by: str | None
+    silenced_until: Time | None = Field(description="People are told nothing of it until then, unless it becomes worse. It may be over.")
 
 
 class Transition(BaseModel):
@@ -199,6 +201,16 @@ class Acknowledgement(BaseModel):
 
     operator: str = Field(min_length=1, max_length=100, description="Who.")
     comment: str = Field("", max_length=2000, description="What is being done.")
+
+
+class Silencing(BaseModel):
+    """People are to be told nothing of this alert for a while."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    operator: str = Field(min_length=1, max_length=100, description="Who.")
+    for_s: float = Field(ge=0, le=30 * 86_400, description="For how long from now, in seconds; 0 lifts an earlier silence.")
+    comment: str = Field("", max_length=2000, description="Why.")
 
 
 class Rejection(BaseModel):

@@ -73,8 +73,13 @@ class GatewayView(Protocol):
         """`models.AlertHistory`: the alert and all its transitions. Raises NotFound."""
         ...
 
-    async def command(self, *, action: Literal["acknowledge"], episode: str, operator: str, comment: str) -> Document:
-        """Carry out an operator's command; returns `models.Alert` after its commit. Raises NotFound, Conflict."""
+    async def command(
+        self, *, action: Literal["acknowledge", "silence"], episode: str, operator: str, comment: str, for_s: float = 0.0
+    ) -> Document:
+        """Carry out an operator's command; `for_s` is how long a silence lasts. Returns `models.Alert` after its commit.
+
+        Raises NotFound, Conflict.
+        """
         ...
 
     async def explain(self, *, rule: str, station: str) -> Document:

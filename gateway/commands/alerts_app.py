@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cliparts import ConfigOption, JsonOption, instant, print_json, settings_of
+from gateway.cliparts import ConfigOption, JsonOption, instant, print_json, settings_of, usage
 
 alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, what was, and who takes care.")
 
@@ -66,3 +66,32 @@ def alerts_ack(
         print_json(found)
     else:
         print(f"{episode}: acknowledged by {found['acknowledged_by']}")
+
+
+@alerts_app.command("silence")
+def alerts_silence(
+    episode: Annotated[str, typer.Argument(help="The alert's id, as `envgw alerts list` shows it.")],
+    duration: Annotated[str, typer.Option("--for", help="How long from now, such as 30m, 2h or 1d; 0s lifts an earlier silence.")],
+    operator: Annotated[str, typer.Option(help="Who wants it.")],
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell people nothing of an open alert for a while, unless it becomes worse."""
+    from urllib.parse import quote
+
+    from gateway.commands.client import Api
+    from gateway.settings import parse_duration
+
+    try:
+        for_s = parse_duration(duration) / 1000
+    except ValueError as error:
+        usage(f"--for: {error}")
+    body = {"operator": operator, "for_s": for_s, "comment": comment}
+    found = Api(settings_of(config)).post(f"/api/v1/alerts/{quote(episode)}/silence", body)
+    if as_json:
+        print_json(found)
+    elif for_s:
+        print(f"{episode}: silenced by {found['silenced_by']} until {found['silenced_until']}")
+    else:
+        print(f"{episode}: no longer silenced")

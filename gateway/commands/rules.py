@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +29,12 @@ from gateway.recovery import look
 from gateway.rulefiles import documents
 from gateway.settings import Settings
 from gateway.yamlfile import Document, Problem
+from rules.language.writing import duration_text
 from rules.loader import library
-from rules.model import Conditions, RuleModel, compile_rule
+from rules.model import Conditions, RuleModel, compile_rule, duration_ms
 
 Row = dict[str, Any]
+_MS = re.compile(r"\d+ms$")
 
 
 def rows(core: CoreConfig) -> list[Row]:
@@ -231,4 +234,9 @@ def difference(found: Row) -> list[str]:
 
 
 def _word(value: Any) -> str:
-    return "(nothing)" if value is None else str(value)
+    return "(nothing)" if value is None else lasting(value) if _MS.match(str(value)) else str(value)
+
+
+def lasting(value: Any) -> str:
+    """A duration of a rule as people write it: `600000ms` → `10m`."""
+    return duration_text(duration_ms(value))

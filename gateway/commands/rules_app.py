@@ -22,14 +22,17 @@ def rules_list(
     as_json: JsonOption = False,
 ) -> None:
     """Rules of the configuration with the stations they watch, or those of the library."""
-    from gateway.commands.rules import rows, shipped
+    from gateway.commands.rules import lasting, rows, shipped
 
     found = shipped() if library else rows(core_of(config))
     if as_json:
         print_json(found)
         return
     for row in found:
-        levels = "; ".join(f"{name}: {level['when']} for {level.get('for', '0s')}" for name, level in row["levels"].items())
+        levels = "; ".join(
+            f"{name}: {level['when']}" + (f" for {lasting(level['for'])}" if level.get("for", "0ms") != "0ms" else "")
+            for name, level in row["levels"].items()
+        )
         about = row["name"]["en"] if library else f"{row['mode']:<8} {len(row['stations'])} stations"
         print(f"{row['id']:<24} {about}  {levels}")
 

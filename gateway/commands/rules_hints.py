@@ -1,4 +1,4 @@
-"""Hints of `envgw rules check`: what is no error, and yet hardly what was meant."""
+"""Hints of `envgw rules check`: what is no error, and yet hardly what was meant: rules that watch nothing, alerts that could not end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from devices import loader
 from devices.interpret import Interpreter
 from devices.parameters import RAW_SUFFIX
+from devices.problems import did_you_mean
+from devices.stations import area_fits
 from gateway.conditions import vocabulary
 from gateway.yamlfile import Document, Problem
 from rules.language.lacking import never_ends
@@ -24,12 +26,36 @@ def hints(models: Sequence[RuleModel], documents: Sequence[Document], interprete
     found = []
     for model in models:
         rule = compile_rule(model, condition)
+        if interpreter is not None and (message := _watches_nothing(rule, interpreter)):
+            found.append(_place(documents, rule.id, ("where",), f"{rule.id}: {message}"))
         for level in rule.levels:
             message = _endless(rule, level, interpreter, stations) or _perhaps_endless(rule, level)
             if message:
                 severity = SEVERITIES[level.severity]
-                found.append(_place(documents, rule.id, severity, f"{rule.id}, {severity}: {message}"))
+                found.append(_place(documents, rule.id, ("levels", severity, "when"), f"{rule.id}, {severity}: {message}"))
     return found
+
+
+def _watches_nothing(rule: Rule, interpreter: Interpreter) -> str:
+    """What of its `where` fits no station at all, or that nothing fits all of it."""
+    stations = interpreter.registry.stations
+    where = rule.where
+    unknown = [name for name in where.station or () if name not in stations]
+    if unknown:
+        return f"there is no station {unknown[0]!r}{did_you_mean(unknown[0], stations)}"
+    if any(rule.watches(station, station.area) for station in stations.values()):
+        return ""
+    areas = {station.area for station in stations.values()}
+    tags = {tag for station in stations.values() for tag in station.tags}
+    owners = {station.owner for station in stations.values() if station.owner}
+    if where.area is not None and not any(area_fits(where.area, area) for area in areas):
+        parents = {area.rpartition("/")[0] + "/*" for area in areas if "/" in area}
+        return f"no station lies in {where.area!r}{did_you_mean(where.area, {*areas, *parents})}, so it watches nothing"
+    if where.tag is not None and where.tag not in tags:
+        return f"no station has the tag {where.tag!r}{did_you_mean(where.tag, tags)}, so it watches nothing"
+    if where.owner is not None and where.owner not in owners:
+        return f"no station belongs to {where.owner!r}{did_you_mean(where.owner, owners)}, so it watches nothing"
+    return "no station fits its `where`, so it watches nothing"
 
 
 def measured_at(interpreter: Interpreter, station: str) -> frozenset[str] | None:
@@ -84,10 +110,10 @@ def _lacks(measured: frozenset[str], parameter: str) -> bool:
     return parameter.removesuffix(RAW_SUFFIX) not in measured
 
 
-def _place(documents: Sequence[Document], rule: str, severity: str, message: str) -> Problem:
+def _place(documents: Sequence[Document], rule: str, path: tuple[str, ...], message: str) -> Problem:
     for document in documents:
         items = document.data.get("rules") if isinstance(document.data, dict) else None
         for index, item in enumerate(items if isinstance(items, list) else ()):
             if isinstance(item, dict) and rule in (item.get("id"), item.get("use")):
-                return document.problem(("rules", index, "levels", severity, "when"), message)
+                return document.problem(("rules", index, *path), message)
     return Problem("rules", 0, 0, message)

@@ -33,6 +33,7 @@ from gateway.ledger import Ledger
 from gateway.notify.text import Text
 from gateway.outcomes import Intent
 from gateway.recovery import recover
+from gateway.reload import Reader
 from gateway.settings import LogSection
 from gateway.simulate.options import BrokerOptions
 from gateway.terminal import AlertView, DeliveryView, DemoView, StationView, ValueView, lines, render, summary
@@ -79,7 +80,7 @@ async def run_demo(options: DemoOptions) -> int:
             def delivered(intent: Intent, text: Text) -> None:
                 deliveries.append(DeliveryView(time_ms=intent.transition.event_ms, receiver="terminal", text=text.title))
 
-            gateway = Gateway(loaded.settings, core, clock=clock, listener=delivered)
+            gateway = Gateway(loaded.settings, core, clock=clock, listener=delivered, reader=Reader(loaded))
             await gateway.start()
             await _connected(gateway)
             clock.start()
@@ -88,6 +89,7 @@ async def run_demo(options: DemoOptions) -> int:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(signal.SIGHUP, gateway.request_reload)
             sensors = asyncio.create_task(
                 run_city(city, broker=BrokerOptions(url=broker.sensors_url), clock=clock, since_ms=resume_ms, stop=stop), name="demo city"
             )

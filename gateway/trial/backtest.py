@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devices.loader import catalogue, derived_table
 from gateway import coreconfig
-from gateway.conditions import vocabulary
+from gateway.conditions import derived, vocabulary
 from gateway.config import ConfigError
 from gateway.rulefiles import documents
 from gateway.trial.recording import Progress, Recording
@@ -80,8 +81,6 @@ def rules_of(paths: Sequence[Path]) -> list[Mapping[str, Any]]:
 
 def compiled(rules: Sequence[Mapping[str, Any]], plain: Mapping[str, Any]) -> list[Rule]:
     """The rules, compiled with what the catalogue knows."""
-    from devices.loader import catalogue
-
     condition = Conditions(vocabulary(catalogue()))
     return [compile_rule(RuleModel.model_validate(rule), condition) for rule in rules]
 
@@ -90,8 +89,6 @@ def warm_up_ms(rules: Sequence[Rule]) -> int:
     """How much must be read before the backtest begins, so that windows and derived parameters are full by then."""
     windows = [key.length_ms for rule in rules for key in (*rule.windows, *rule.foreign_windows)]
     names = {name for rule in rules for condition in rule.conditions for name in (*condition.parameters, *condition.foreign_parameters)}
-    from gateway.conditions import derived
-
     return max([0, *windows, *([DERIVED_WARM_MS] if names & set(derived()) else [])])
 
 
@@ -128,8 +125,12 @@ def _version(recording: Recording, rules: Sequence[Mapping[str, Any]], labels: L
     found = alarms(trial.transitions, trial.told, since_ms)
     result = scores([str(rule["id"]) for rule in rules], found, transitions, recording.until_ms)
     gap = _GAP_INTERVALS * recording.interval_ms
+    stations = trial.core.interpreter.registry.stations.values()
+    said = frozenset(name for item in recording.given for name in item.values)
     for rule in compiled(rules, recording.plain):
         names = _measured(rule)
+        result[rule.id].stations = sum(rule.watches(station, station.area) for station in stations)
+        result[rule.id].absent = names - said - derived_table().keys()
         if labels.bad is not None:
             judge_bad(result[rule.id], found, runs(recording.labels, labels.bad or None, gap), names)
         if labels.event is not None:
@@ -140,7 +141,5 @@ def _version(recording: Recording, rules: Sequence[Mapping[str, Any]], labels: L
 
 def _measured(rule: Rule) -> frozenset[str]:
     """The measured parameters behind what the rule names: `pm25` behind `pm25_24h`."""
-    from devices.loader import derived_table
-
-    derived = derived_table()
-    return frozenset((derived[name].parameter or name) if name in derived else name for name in rule.parameters)
+    table = derived_table()
+    return frozenset((table[name].parameter or name) if name in table else name for name in rule.parameters)

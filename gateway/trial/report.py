@@ -47,6 +47,7 @@ def _version(version: Version, until_ms: int) -> Document:
 def _score(score: Score, until_ms: int) -> Document:
     return {
         "rule": score.rule,
+        "stations": score.stations,
         "alerts": score.alerts,
         "told": score.told,
         "late": score.late,
@@ -91,6 +92,7 @@ def lines(found: Backtest, zone: tzinfo, *, every: bool = False) -> list[str]:
     days = (found.until_ms - found.since_ms) / 86_400_000
     said = [f"{when(found.since_ms)} to {when(found.until_ms)} ({days:.3g} days), {found.stations} stations, {found.readings} readings", ""]
     said += _table(found)
+    said += _notes(found.new)
     if found.new.sensors:
         said.append(f"besides, {found.new.sensors} alerts about the sensors themselves (silent, never spoke, possible event)")
     shown = found.new.alarms if every else found.new.alarms[:_SHOWN]
@@ -133,6 +135,17 @@ def _table(found: Backtest) -> list[str]:
         rows.append(row + ([str(len(score.on_bad))] if bad else []))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _notes(version: Version) -> list[str]:
+    """Of rules that could not fire: no alerts of theirs are no good sign."""
+    said = []
+    for score in version.scores.values():
+        if not score.stations:
+            said.append(f"note: {score.rule} watches none of these stations: nothing fits its `where`")
+        elif score.absent:
+            said.append(f"note: {score.rule} asks for {', '.join(sorted(score.absent))}, of which there is no reading here")
+    return said
 
 
 def _line(alarm: Alarm, until_ms: int, when: Any) -> str:

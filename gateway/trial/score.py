@@ -9,7 +9,7 @@ from gateway.outcomes import Transition
 from rules.model import SEVERITIES
 
 HOUR_MS = 3_600_000
-MARKS = frozenset({"acknowledged", "flapping", "calmed", "members", "caught-up", "late-data"})
+MARKS = frozenset({"acknowledged", "silenced", "flapping", "calmed", "members", "caught-up", "late-data"})
 """Reasons of transitions that change nothing in the episode's state."""
 
 
@@ -70,6 +70,10 @@ class Score:
     missed: list[Run] = field(default_factory=list)
     """Labelled events that no alert touches."""
     events: int = 0
+    stations: int = 0
+    """So many of the stations it watches."""
+    absent: frozenset[str] = frozenset()
+    """Measured parameters that it asks for and that no reading was of."""
 
 
 @dataclass(frozen=True, slots=True)

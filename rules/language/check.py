@@ -303,6 +303,10 @@ class _Checker:
         choices = []
         for choice in node.choices:
             if not isinstance(choice, Number | Duration | ClockValue | Text):
+                if operand.kind.sort == "weekday" and isinstance(choice, Reading):
+                    close = did_you_mean(choice.parameter.lower(), WEEKDAYS)
+                    self.problem(choice, f"{_short(choice)} is no weekday{close or ': they are ' + ' '.join(WEEKDAYS)}")
+                    continue
                 self.problem(choice, f"`in (…)` lists constants: {_short(choice)} is none; write `== {_short(choice)}`")
                 continue
             choices.append(self._compare(node, operand, self.any(choice), "==")[1].node)

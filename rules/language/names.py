@@ -9,6 +9,7 @@ from devices.problems import did_you_mean
 from devices.stations import area_fits
 from rules.language.nodes import LimitOf, Selector, Span
 from rules.language.vocabulary import LimitKey, ParameterInfo, Vocabulary
+from rules.language.words import CLOCK, WEEKDAYS
 
 _SHOWN = 12
 """Names that a message lists at most."""
@@ -24,7 +25,7 @@ class Names:
         """None, and a problem noted, if there is none of that name."""
         info = self._vocabulary.parameter(name)
         if info is None:
-            close = did_you_mean(name.lower(), self._vocabulary.parameters())
+            close = did_you_mean(name.lower(), self._vocabulary.parameters()) or did_you_mean(name.lower(), (*CLOCK, *WEEKDAYS))
             self._note(span, f"unknown parameter {name!r}{close}")
         return info
 

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from devices.problems import did_you_mean
 from rules.language.errors import ConditionError, Problem
 from rules.language.kinds import is_unit
 from rules.language.nodes import Node, Span
@@ -54,7 +55,10 @@ _INSTEAD = {
     ":": "a time of day is written with two digits behind the colon: `06:30`",
 }
 _LAST_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
-_LAST_UNIT = re.compile(r"[0-9]\s*([^\W\d_][^\s()]*)$")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LAST_UNIT = re.compile(r"[0-9]\s*([^\W\d_][^\s(),]*)$")
+_SELECTING = ("stations", "area", "medium", "tag")
+_JOINING = {"and", "or", "not"}
 _UPPER_WORDS = {"AND", "OR", "NOT", "IN", "And", "Or", "Not", "In"}
 
 
@@ -133,6 +137,8 @@ def _message(text: str, start: int, found: str, expected: set[str]) -> str:
         expected = expected - {"RPAR"}
     call = _open_call(text[:start])
     here = f"`{found[:40]}` does not fit here" if found else "it ends too early"
+    if "STATIONS" in expected and (close := did_you_mean(found, _SELECTING)):
+        return f"{here}{close}"
     how = f"; {call} is written {CALLS[call].written}, for example {CALLS[call].example}" if call else ""
     return f"{here}: expected {_wanted(expected)}{how}"
 
@@ -146,8 +152,14 @@ def _hint(text: str, start: int, found: str) -> Problem | None:
         return Problem(_span(start, found), f"write `{found.lower()}` in small letters")
     if last and last[0] in _UPPER_WORDS:
         return Problem(Span(*last.span()), f"write `{last[0].lower()}` in small letters")
-    if unit and not is_unit(unit[1]):
+    if unit and unit[1] not in _JOINING and not is_unit(unit[1]):
         return Problem(Span(*unit.span(1)), f"{unit[1]!r} is no unit; conditions are joined with `and` and `or`")
+    if (split := _split_word(text, start)) is not None:
+        return Problem(
+            split, f"{text[split.start : split.end]!r} is not known here{did_you_mean(text[split.start : split.end], _SELECTING)}"
+        )
+    if found == "." and last:
+        return Problem(Span(*last.span()), f"{last[0]!r} has no fields: a registry field is written `station.elevation`")
     message = _INSTEAD.get(two) or _INSTEAD.get(found[:1])
     if found == "=" and before.endswith(("=", ">", "<")):
         message = "write one of > >= < <= == !="
@@ -156,6 +168,12 @@ def _hint(text: str, start: int, found: str) -> Problem | None:
     elif found == "(" and last and last[0] in CLOCK:
         message = f"write `{last[0]}` without brackets, as in {CLOCK[last[0]].example}"
     return Problem(_span(start, found), message) if message else None
+
+
+def _split_word(text: str, start: int) -> Span | None:
+    """The whole word, where lark took its beginning for a word of the language: `areas` for `area`."""
+    word = next((match for match in _WORD.finditer(text) if match.start() < start < match.end()), None)
+    return None if word is None else Span(*word.span())
 
 
 def _open_call(text: str) -> str | None:

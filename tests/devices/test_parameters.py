@@ -40,6 +40,15 @@ def test_a_typo_gets_a_suggestion() -> None:
     assert catalogue().get("pm2.5") is None
 
 
+def test_asking_whether_there_is_one_looks_for_no_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devices.parameters.did_you_mean", None)
+    assert catalogue().get("pm25_24h") is None
+    assert catalogue().get("pm25_24h", 3) == 3
+    assert "pm25_24h" not in catalogue()
+    assert "pm25" in catalogue()
+    assert catalogue().get("pm25_raw") == catalogue()["pm25_raw"]
+
+
 def test_all_problems_at_once_with_their_paths() -> None:
     good = {"medium": "air", "name": {"vi": "a", "en": "b"}, "unit": "%", "display": "%", "plausible": [0, 1], "source": "domain"}
     with pytest.raises(ConfigError) as caught:

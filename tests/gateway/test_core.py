@@ -449,6 +449,7 @@ def script(drawn: list[tuple[str, int, float, int]]) -> list[Input]:
             continue
         elif kind == "command":
             inputs.append(Command(now, "acknowledge", f"device-silent/an-{n}/{now - gap}", "op"))
+            inputs.append(Command(now, "silence", f"pm25-smoke/st-{n}/{now - gap}", "op", "", now + 5 * MIN))
             continue
         else:
             continue

@@ -256,6 +256,29 @@ def test_B1_what_may_have_been_there_before_counts_once() -> None:
     assert (state.count, state.total) == (3, 11.0)
 
 
+@pytest.mark.parametrize("width", [5, 20, 43])
+def test_B1_what_is_newer_than_all_of_its_bucket_was_not_there_before(width: int) -> None:
+    """A backlog that comes in its order after newer readings is all in the window, whatever the buckets, and counts once."""
+    state = new_window(HOUR, parts_of(["avg"]), 10 * MIN)
+    live = [START + n * MIN for n in range(30)] + [START + 60 * MIN]
+    backlog = [START + 30 * MIN + n * width * 1000 for n in range(25 * 60 // width)]
+    for at_ms in live:
+        state.append(at_ms, 1.0)
+    for _ in range(2):
+        for at_ms in backlog:
+            state.insert_once(at_ms, 1.0)
+    assert state.value("sum", START + 60 * MIN) == state.value("count", START + 60 * MIN) == len(live) + len(backlog) - 1
+
+
+def test_B1_what_is_older_than_all_of_its_bucket_was_not_there_before_either_where_that_is_known() -> None:
+    state = new_window(HOUR, parts_of(["avg", "first"]), 10 * MIN)
+    state.append(START, 0.0)
+    state.append(START + 30 * MIN, 1.0)
+    for seconds in (40, 30, 20, 30):
+        state.insert_once(START + 10 * MIN + seconds * 1000, 1.0)
+    assert state.value("sum", START + 30 * MIN) == 4.0
+
+
 def test_a_reading_that_never_was_there_is_not_revised() -> None:
     state = window()
     state.append(START, 1.0)

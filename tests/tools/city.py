@@ -97,6 +97,7 @@ class City:
         document = {name: getattr(made, name) for name in (*fields, "unit", "limit", "late", "mode", "names")}
         who = self.acknowledged.get(made.episode)
         times = {"since": iso(made.started_ms), "time": iso(made.event_ms), "acknowledged_at": iso(NOW_MS) if who else None}
+        times |= {"silenced_by": None, "silenced_until": None}
         return {**document, **times, "acknowledged_by": who}
 
     async def alerts(self, **asked: Any) -> list[dict[str, Any]]:
@@ -109,8 +110,11 @@ class City:
         change = {"state": "firing", "reason": "condition", "value": 178.25, "flag": 1, "time": iso(START_MS), "noticed": iso(NOW_MS)}
         return {**self._alert(), "transitions": [change]}
 
-    async def command(self, *, action: str, episode: str, operator: str, comment: str) -> dict[str, Any]:
+    async def command(self, *, action: str, episode: str, operator: str, comment: str, for_s: float = 0.0) -> dict[str, Any]:
         await self.alert(episode)
+        if action == "silence":
+            self.asked.append({"action": action, "for_s": for_s})
+            return {**self._alert(), "silenced_by": operator, "silenced_until": iso(NOW_MS + round(for_s * 1000))}
         if episode in self.acknowledged:
             raise Conflict(f"{self.acknowledged[episode]} acknowledged it already")
         self.acknowledged[episode] = operator

@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from gateway.api import models
+from gateway.api.events import iso
 from gateway.health import RED, YELLOW
 from gateway.imports.rows import Group, Part
 from tests.tools.alerts import START_MS
@@ -222,6 +223,16 @@ async def test_acknowledge_once(client: httpx.AsyncClient, city: City) -> None:
     assert city.asked[-1] == {"action": "acknowledge", "comment": "on my way"}
     assert "Lan acknowledged it already" in problem(await client.post(path, json={"operator": "Minh"}), 409)
     problem(await client.post("/api/v1/alerts/no/such/1/acknowledge", json={"operator": "Lan"}), 404)
+
+
+async def test_silence_for_a_while(client: httpx.AsyncClient, city: City) -> None:
+    path = f"/api/v1/alerts/{EPISODE}/silence"
+    answer = await client.post(path, json={"operator": "Lan", "for_s": 3600, "comment": "works there"})
+    found = models.Alert.model_validate_json(answer.content)
+    assert (found.silenced_by, found.silenced_until) == ("Lan", iso(NOW_MS + 3_600_000))
+    assert city.asked[-1] == {"action": "silence", "for_s": 3600.0}
+    problem(await client.post(path, json={"operator": "Lan", "for_s": -1}), 422)
+    problem(await client.post(path, json={"operator": "Lan"}), 422)
 
 
 async def test_reinterpret_says_and_then_writes(client: httpx.AsyncClient, city: City) -> None:

@@ -24,6 +24,7 @@ rules:
     levels:
       warning: {when: "pm52 > 50"}
       critical: {wen: "pm25 > 3"}
+      criticl: {when: "pm25 > 3"}
   - {use: pm25-smok}
   - id: b
     name: {en: B}
@@ -46,10 +47,12 @@ def written(path: Path, text: str) -> Path:
 def test_everything_that_is_wrong_is_told_at_once_with_line_and_column(tmp_path: Path) -> None:
     problems = check(None, [written(tmp_path / "bad.yaml", BAD), tmp_path / "absent.yaml"]).problems
     assert [(Path(item.file).name, item.line, item.column) for item in problems] == [
-        ("absent.yaml", 0, 0), ("bad.yaml", 6, 24), ("bad.yaml", 7, 7), ("bad.yaml", 7, 18), ("bad.yaml", 8, 6), ("bad.yaml", 11, 50),
+        ("absent.yaml", 0, 0), ("bad.yaml", 6, 24), ("bad.yaml", 7, 7), ("bad.yaml", 7, 18), ("bad.yaml", 8, 7), ("bad.yaml", 9, 6),
+        ("bad.yaml", 12, 50),
     ]  # fmt: skip
     assert "did you mean 'pm25'" in problems[1].message
-    assert "did you mean 'pm25-smoke'" in problems[4].message
+    assert problems[4].message == "unknown key `criticl`: write 'info', 'warning' or 'critical', did you mean `critical`?"
+    assert "did you mean 'pm25-smoke'" in problems[5].message
 
 
 def test_good_rules_are_counted_and_the_library_is_followed(tmp_path: Path) -> None:

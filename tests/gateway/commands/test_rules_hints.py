@@ -63,6 +63,21 @@ def test_derived_parameters_are_lacking_where_what_they_are_made_of_is() -> None
     assert "there `clear` cannot be true" in hint
 
 
+@pytest.mark.parametrize(
+    ("where", "hint"),
+    [
+        ({"station": ["st-0", "st1"]}, "there is no station 'st1'; did you mean 'st-1'?"),
+        ({"tag": "school"}, "no station has the tag 'school', so it watches nothing"),
+        ({"area": "hai-chow"}, "no station lies in 'hai-chow'; did you mean 'hai-chau"),
+        ({"owner": "nobody"}, "no station belongs to 'nobody'"),
+        ({"station": ["w-0"], "medium": "air"}, "no station fits its `where`, so it watches nothing"),
+    ],
+)
+def test_a_rule_that_watches_no_station_is_mentioned(where: dict[str, Any], hint: str) -> None:
+    (found,) = said(rule("pm25 > 100", where=where))
+    assert found.startswith(f"r: {hint}")
+
+
 def test_the_hint_stands_where_the_condition_does(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text('rules:\n  - id: r\n    name: {en: r}\n    levels:\n      warning: {when: "pm25 > 100 or h2s > 40"}\n', "utf-8")

@@ -38,7 +38,7 @@ INPUTS: st.SearchStrategy[Input] = st.one_of(
         st.lists(st.tuples(NAMES, st.floats(0, 1e12)), max_size=3).map(tuple),
         st.lists(st.tuples(NAMES, st.floats(0, 1e12), st.floats(0, 1e12)), max_size=3).map(tuple),
     ),
-    st.builds(Command, TIMES, st.sampled_from(["acknowledge", "close"]), NAMES, NAMES, NAMES),
+    st.builds(Command, TIMES, st.sampled_from(["acknowledge", "close", "silence"]), NAMES, NAMES, NAMES, TIMES),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gateway.series.maps import SeriesMap
 from gateway.summing import Summing
 from gateway.trial import backtest, places, report
 from gateway.trial.backtest import Labels
-from gateway.trial.picture import draw
+from gateway.trial.picture import draw, thinned, with_gaps
 from gateway.trial.recording import Recording, as_if, from_file, of_stations
 from gateway.trial.run import Given, Trial
 from gateway.trial.score import Run, runs
@@ -108,6 +109,17 @@ def test_counts_hours_and_open_alerts() -> None:
 def test_a_rule_that_never_fires_is_listed_too() -> None:
     found = backtest.run(recording(50, 60), [rule()], None, Labels(), quiet)
     assert [row["alerts"] for row in report.document(found)["rules"]] == [0]
+
+
+def test_a_rule_that_could_not_fire_says_why() -> None:
+    blind = [{**rule(name="far"), "where": {"tag": "sea"}}, rule("o3_8h > 100", "ozone"), rule("vn_aqi > 100", "index"), rule()]
+    found = backtest.run(recording(50, 60), blind, None, Labels(), quiet)
+    assert [item["stations"] for item in report.document(found)["rules"]] == [0, 1, 1, 1]
+    said = [line for line in report.lines(found, ZONE) if line.startswith("note:")]
+    assert said == [
+        "note: far watches none of these stations: nothing fits its `where`",
+        "note: ozone asks for o3, of which there is no reading here",
+    ]
 
 
 def test_right_false_and_missed_against_labelled_events() -> None:
@@ -214,6 +226,23 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     found = backtest.run(source, [rule(confirm=1)], [rule("pm25 > 10", confirm=1)], Labels(), quiet)
     draw(found, source, tmp_path / "a.png", ZONE)
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_picture_draws_no_line_through_time_in_which_nothing_was_measured() -> None:
+    points = [(n * HOUR, 1.0) for n in (0, 1, 2, 3, 9, 10)]
+    assert [n for n, (_, value) in enumerate(with_gaps(points)) if math.isnan(value)] == [4]
+    assert with_gaps(points[:4]) == points[:4]
+    assert with_gaps([]) == []
+
+
+def test_a_picture_of_many_readings_keeps_peaks_and_gaps() -> None:
+    points = [(n, float(n % 7)) for n in range(30_000)]
+    points[12_345], points[20_000] = (12_345, 500.0), (20_000, math.nan)
+    drawn = thinned(points)
+    assert len(drawn) < 5_000
+    assert (12_345, 500.0) in drawn
+    assert [at for at, value in drawn if math.isnan(value)] == [20_000]
+    assert [at for at, _ in drawn] == sorted(at for at, _ in drawn)
 
 
 def test_rules_of_the_library_can_be_named() -> None:
