@@ -268,7 +268,7 @@ def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: fl
     if plan.flat_suspect_ms is None and plan.flat_fail_ms is None:
         return 2
     stood = time_ms - state.flat_since
-    if value in plan.rest:
+    if value <= plan.rest_below or value in plan.rest:
         return GOOD
     if plan.flat_fail_ms is not None and stood >= plan.flat_fail_ms:
         return FAIL

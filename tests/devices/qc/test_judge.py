@@ -252,3 +252,10 @@ def test_ph_rests_through_a_calm_night_and_is_stuck_after_a_day() -> None:
     flags = judged(how, [8.28] * 200)
     assert flags.index(3) == 24 * 4
     assert flags.index(4) == 48 * 4
+
+
+def test_a_gas_that_analysers_cannot_tell_from_nothing_may_rest_and_a_stuck_one_may_not() -> None:
+    for gas, value in (("so2", 2.0), ("o3", 1.96), ("no2", 2.0), ("co", 300.0)):
+        assert judged(plan_of(gas, 60 * MIN), [value] * 72) == [1] * 72, gas
+        stuck = judged(plan_of(gas, 60 * MIN), [value * 10] * 72)
+        assert (stuck.index(3), stuck.index(4)) == (6, 12), gas
