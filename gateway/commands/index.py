@@ -28,7 +28,9 @@ def found(sources: Sources, name: Name, edition: str | None, *, daily: bool, sin
     medium: Medium = "water" if name == "vn_wqi" else "air"
     measured = {parameter for source in sources.sources for parameter in source.columns.values}
     if not any(catalogue()[parameter].medium == medium for parameter in measured):
-        raise EnvgwError(f"{name} is made of {medium} parameters; this series has {', '.join(sorted(measured)) or 'none'}")
+        other = "vn_aqi or us_aqi" if name == "vn_wqi" else "vn_wqi"
+        has = ", ".join(sorted(measured)) or "none"
+        raise EnvgwError(f"{name} is made of {medium} parameters; this series has {has}" + (f": write --index {other}" if measured else ""))
     for station in dict.fromkeys(source.columns.station for source in sources.sources):
         mine = [source for source in sources.sources if source.columns.station == station]
         if name == "vn_wqi" and sources.map is not None and mine[0].interval_ms >= HOUR_MS:
