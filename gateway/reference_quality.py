@@ -43,7 +43,9 @@ Those are always on. The others cost time or need to know the place, so a device
 
 Limits are of neighbouring readings, in the parameter's canonical unit. Each grows with what the series does by itself:
 {judge.LEARN_EVERY} changes make a mean; a step may be {judge.LEARNT:g} times the mean change, a spike
-{SPIKE_OF_STEP * judge.LEARNT:g} times. After a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew.
+{SPIKE_OF_STEP * judge.LEARNT:g} times. Changes beyond the limit teach twice the mean at most, so a sensor that
+goes on spiking is not believed in the end; a leap that was confirmed widens the limit to half of it, for
+what follows. After a gap of more than {judge.GAP_INTERVALS} intervals a series begins anew.
 
 The roll-up flag is the worst of the tests, but readings that only `step` or `neighbour` doubts become good when {judge.CONFIRM} in
 a row lie on the same side of the last believed value (of the neighbours), or a station within 5 km sees the same.

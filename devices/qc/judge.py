@@ -221,9 +221,14 @@ def _set_limits(state: SeriesState, plan: Plan) -> None:
 
 
 def _learn(state: SeriesState, plan: Plan, change: float) -> None:
-    """The mean change of neighbouring readings. A change beyond the limit counts as the limit: one spike teaches little."""
+    """The mean change of neighbouring readings. A change beyond the limit counts as twice the mean at most, or as the shipped limit.
+
+    So a series learns to be rough only if half of its changes are large: a sensor that spikes at every fifth reading does not.
+    """
     if state.limit < inf:
-        state.moved += min(change, state.limit)
+        if change > state.limit:
+            change = min(state.limit, max(plan.step, 2.0 * state.mean))
+        state.moved += change
         state.steps += 1
     if state.steps >= LEARN_EVERY:
         fresh = state.moved / state.steps
@@ -268,7 +273,7 @@ def _flat(plan: Plan, state: SeriesState, time_ms: int, value: float, change: fl
     if plan.flat_suspect_ms is None and plan.flat_fail_ms is None:
         return 2
     stood = time_ms - state.flat_since
-    if value in plan.rest:
+    if value <= plan.rest_below or value in plan.rest:
         return GOOD
     if plan.flat_fail_ms is not None and stood >= plan.flat_fail_ms:
         return FAIL
@@ -305,11 +310,12 @@ def _doubt(plan: Plan, state: SeriesState, time_ms: int, value: float, said: int
     if len(state.run) < CONFIRM:
         return began
     revisions.extend(revision for revision in _confirmed(state) if revision.time_ms != time_ms)
-    # What follows goes on as it went within the event: its own changes are no reason for doubt any more.
+    # What follows goes on as it went within the event, and comes back from it in steps: neither is a reason for doubt any more.
     numbers = [number for _, number in state.run]
     inside = max(abs(_difference(later, sooner, plan.circular)) for sooner, later in pairwise(numbers))
+    leap = min(abs(_difference(number, state.accepted, plan.circular)) for number in numbers)
     if plan.learn:
-        state.mean = max(state.mean, 1.5 * inside / LEARNT)
+        state.mean = max(state.mean, 1.5 * inside / LEARNT, 0.5 * leap / LEARNT)
     _accept(state)
     state.apart = True
     _set_limits(state, plan)

@@ -45,6 +45,9 @@ class FlatModel(Model):
     suspect: Duration | None = Field(None, description="Unchanged for so long it is suspect (flag 3).")
     fail: Duration | None = Field(None, description="Unchanged for so long it fails (flag 4).")
     rest: tuple[float, ...] = Field((), description="Values at which it may stand for ever, e.g. 0 for sunlight.")
+    rest_below: float | None = Field(
+        None, description="At this value and below it may stand for ever: a gas below what the analyser can tell from nothing."
+    )
     tolerance: float | None = Field(
         None, gt=0, description="Readings that differ by less count as unchanged (QARTOD's flat line test). Without it only equal ones do."
     )
@@ -53,8 +56,8 @@ class FlatModel(Model):
     def _whole(self) -> FlatModel:
         if self.suspect and self.fail and self.suspect > self.fail:
             raise ValueError("`suspect` must not be longer than `fail`")
-        if self.tolerance is not None and (self.rest or not self.suspect or not self.fail):
-            raise ValueError("`tolerance` goes with `suspect` and `fail`, and without `rest`")
+        if self.tolerance is not None and (self.rest or self.rest_below is not None or not self.suspect or not self.fail):
+            raise ValueError("`tolerance` goes with `suspect` and `fail`, and without `rest` and `rest_below`")
         return self
 
 

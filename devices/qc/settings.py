@@ -52,6 +52,8 @@ class Plan(NamedTuple):
     flat_suspect_ms: int | None
     flat_fail_ms: int | None
     rest: frozenset[float]
+    rest_below: float
+    """At this value and below it may stand still for ever; `-inf`: at none."""
     circular: bool
     kind: Literal["mean", "sum", "circular"]
     """How its hours are averaged."""
@@ -121,6 +123,7 @@ class _Limits(NamedTuple):
     suspect: int | None = None
     fail: int | None = None
     rest: frozenset[float] = frozenset()
+    rest_below: float = -inf
 
 
 @lru_cache(maxsize=4096)
@@ -150,6 +153,7 @@ def _plan(
         flat_suspect_ms=None if suspect is None else max(suspect, least[0]),
         flat_fail_ms=None if fail is None else max(fail, least[1]),
         rest=limits.rest,
+        rest_below=limits.rest_below,
         circular=circular,
         kind="circular" if circular else "sum" if summed else "mean",
         rate=inf if fastest is None else fastest.suspect / (fastest.per / 1000),
@@ -182,6 +186,8 @@ def _read(limits: _Limits, layer: SeriesModel, given: frozenset[str], circular: 
         else:
             new |= {"suspect": layer.flat.suspect or limits.suspect, "fail": layer.flat.fail or limits.fail}
             new["rest"] = limits.rest | frozenset(layer.flat.rest)
+            if layer.flat.rest_below is not None:
+                new["rest_below"] = layer.flat.rest_below
     return limits._replace(**new)
 
 

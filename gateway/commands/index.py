@@ -9,6 +9,7 @@ from typing import BinaryIO
 import orjson
 
 from devices.hours import HOUR_MS
+from devices.indices.reasons import Note
 from devices.indices.result import Index
 from devices.loader import catalogue
 from devices.parameters import Medium
@@ -27,7 +28,9 @@ def found(sources: Sources, name: Name, edition: str | None, *, daily: bool, sin
     medium: Medium = "water" if name == "vn_wqi" else "air"
     measured = {parameter for source in sources.sources for parameter in source.columns.values}
     if not any(catalogue()[parameter].medium == medium for parameter in measured):
-        raise EnvgwError(f"{name} is made of {medium} parameters; this series has {', '.join(sorted(measured)) or 'none'}")
+        other = "vn_aqi or us_aqi" if name == "vn_wqi" else "vn_wqi"
+        has = ", ".join(sorted(measured)) or "none"
+        raise EnvgwError(f"{name} is made of {medium} parameters; this series has {has}" + (f": write --index {other}" if measured else ""))
     for station in dict.fromkeys(source.columns.station for source in sources.sources):
         mine = [source for source in sources.sources if source.columns.station == station]
         if name == "vn_wqi" and sources.map is not None and mine[0].interval_ms >= HOUR_MS:
@@ -112,12 +115,17 @@ def _fields(index: Index) -> dict[str, object]:
 
 
 def table(rows: Iterable[Found]) -> Iterator[str]:
-    """The same for people, with the reason in words where there is no index."""
+    """The same for people, with the reason in words where there is no index; below it what must be known of the numbers."""
+    notes: dict[Note, int] = {}
     yield f"{'time':<25}  {'station':<18}  {'index':<7}  {'value':>5}  {'category':<20}  {'dominant':<10}  nowcast"
     for row in rows:
         fields, index = _fields(row.found), row.found
+        for note in index.notes:
+            notes[note] = notes.get(note, 0) + 1
         value = "-" if index.value is None else str(index.value)
         name = index.why.text["en"] if index.why is not None else "" if index.category is None else index.category.name["en"]
         nowcast = " ".join(f"{parameter} {value:g}" for parameter, value in fields["nowcast"].items())  # type: ignore[attr-defined]
         of = f"{row.time.isoformat():<25}  {row.station:<18}  {index.index:<7}"
         yield f"{of}  {value:>5}  {name:<20}  {index.dominant or '':<10}  {nowcast}".rstrip()
+    for note, times in notes.items():
+        yield f"note, of {times} lines: {note.text['en']}"

@@ -33,6 +33,11 @@ def verdicts(source: Source) -> dict[str, Judged]:
     return {name: judge(source.plans[name], source.spans[name], columns.times, values) for name, values in columns.values.items()}
 
 
+def judged_once(sources: Sources) -> Sources:
+    """The same with their verdicts kept, where both the text and the picture want them."""
+    return sources._replace(sources=[source._replace(judged=verdicts(source)) for source in sources.sources])
+
+
 def write_lines(sources: Sources, out: BinaryIO) -> None:
     """One JSON line a value, in the order of the file (of the history: by device, parameter and time)."""
     for source in sources.sources:

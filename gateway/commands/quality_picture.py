@@ -21,6 +21,13 @@ _NAMES = {
     "vi": {3: "3 nghi ngờ", 4: "4 sai", 9: "9 thiếu", "title": "Chất lượng số liệu"},
     "en": {3: "3 suspect", 4: "4 fail", 9: "9 missing", "title": "Quality of readings"},
 }
+_USABLE = bytes((1, 2))
+_DATES = {
+    "formats": ["%Y", "tháng %-m", "%d", "%H:%M", "%H:%M", "%S.%f"],
+    "zero_formats": ["", "%Y", "tháng %-m", "%-d/%-m", "%H:%M", "%H:%M"],
+    "offset_formats": ["", "%Y", "%-m/%Y", "%-d/%-m/%Y", "%-d/%-m/%Y", "%-d/%-m/%Y %H:%M"],
+}
+"""Vietnamese has no short names of months."""
 _PIXELS = 1600
 """Horizontal resolution: of a longer series the least and largest value of each of so many stretches is drawn."""
 
@@ -35,7 +42,7 @@ def draw(sources: Sources, path: Path, language: Literal["vi", "en"]) -> None:
     for axis, (source, parameter) in zip(axes, panels, strict=True):
         columns, of = source.columns, catalogue()[parameter]
         flags = judged[id(source)][parameter].flags
-        _panel(axis, columns.times, columns.values[parameter], flags, sources, 2.5 * source.interval_ms)
+        _panel(axis, columns.times, columns.values[parameter], flags, sources, 2.5 * source.interval_ms, language)
         axis.set_title(f"{columns.station}: {of.name[language]}", loc="left", fontsize=10)
         axis.set_ylabel(of.display)
     from matplotlib.patches import Patch
@@ -48,19 +55,21 @@ def draw(sources: Sources, path: Path, language: Literal["vi", "en"]) -> None:
     save(figure, path, title, language)
 
 
-def _panel(axis: Axes, times: Sequence[int], values: Sequence[float], flags: bytearray, sources: Sources, gap_ms: float) -> None:
+def _panel(
+    axis: Axes, times: Sequence[int], values: Sequence[float], flags: bytearray, sources: Sources, gap_ms: float, language: str
+) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     if not len(times):
         return
     days = [time_ms / 86_400_000 for time_ms in times]
     width = max(days[-1] - days[0], 1e-6) / _PIXELS
-    usable = [nan if flag > 2 else value for value, flag in zip(values, flags, strict=True)]
+    usable = list(values) if not flags.translate(None, _USABLE) else _where_usable(values, flags)
     axis.plot(*_thinned(days, usable, width, gap_ms / 86_400_000), color="#224488", linewidth=0.8)
     for flag, colour in _COLOURS.items():
         for begin, end in _runs(days, flags, flag, width):
             axis.axvspan(begin, end, color=colour, alpha=0.3, linewidth=0)
-        if flag != 9:
+        if flag != 9 and flag in flags:
             marked = [(day, value) for day, value, of in zip(days, values, flags, strict=True) if of == flag and not isnan(value)]
             axis.plot(*(zip(*marked, strict=True) if marked else ([], [])), ".", color=colour, markersize=3)
     axis.xaxis_date(tz=sources.zone)
@@ -70,30 +79,31 @@ def _panel(axis: Axes, times: Sequence[int], values: Sequence[float], flags: byt
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(
         ConciseDateFormatter(  # type: ignore[no-untyped-call]
-            locator, tz=sources.zone
+            locator, tz=sources.zone, **(_DATES if language == "vi" else {})
         )
     )
     axis.set_xlim(days[0], max(days[-1], days[0] + width))
     axis.grid(alpha=0.25)
 
 
+def _where_usable(values: Sequence[float], flags: bytearray) -> list[float]:
+    return [nan if flag > 2 else value for value, flag in zip(values, flags, strict=True)]
+
+
 def _thinned(days: Sequence[float], values: Sequence[float], width: float, gap: float) -> tuple[list[float], list[float]]:
     """The least and largest of each stretch of `width` days, the line broken where nothing usable is or time leaps."""
-    across, up = [], []
-    begin, low, high = days[0], nan, nan
-    for at, (day, value) in enumerate(zip(days, values, strict=True)):
-        broken = at > 0 and day - days[at - 1] > gap
-        if day - begin >= width or broken:
-            across += [begin, begin]
-            up += [low, high]
-            if broken:
-                across.append(days[at - 1])
-                up.append(nan)
-            begin, low, high = day, nan, nan
-        if value == value:
-            low = value if isnan(low) else min(low, value)
-            high = value if isnan(high) else max(high, value)
-    return [*across, begin, begin], [*up, low, high]
+    import numpy  # comes with matplotlib
+
+    at, value = numpy.asarray(days), numpy.asarray(values)
+    leaps = numpy.diff(at) > gap
+    stretches = numpy.floor((at - at[0]) / width)
+    starts = numpy.flatnonzero(numpy.concatenate(([True], leaps | (numpy.diff(stretches) != 0))))
+    across = numpy.repeat(at[starts], 2)
+    up = numpy.column_stack((numpy.fmin.reduceat(value, starts), numpy.fmax.reduceat(value, starts))).ravel()
+    broken = numpy.flatnonzero(numpy.concatenate(([False], leaps))[starts])
+    across = numpy.insert(across, 2 * broken, at[starts[broken] - 1])
+    up = numpy.insert(up, 2 * broken, nan)
+    return across.tolist(), up.tolist()
 
 
 def _runs(days: Sequence[float], flags: bytearray, flag: int, width: float) -> list[tuple[float, float]]:

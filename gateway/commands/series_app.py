@@ -67,6 +67,8 @@ def quality(
 
     _check_picture(picture)
     sources = _sources(file, map_, station, since, until, config, said=settings)
+    if picture is not None:
+        sources = command.judged_once(sources)
     if as_json:
         command.write_lines(sources, sys.stdout.buffer)
     else:

@@ -22,7 +22,7 @@ from typing import Any
 from devices.loader import catalogue
 from devices.units import Conversion, conversion
 from gateway.series.maps import ColumnMap, SeriesError, SeriesMap, TimeMap
-from gateway.series.read import missing_codes, read_series, require, station_id, time_reader
+from gateway.series.read import is_parquet, missing_codes, read_series, require, station_id, time_reader, unreadable, wanted
 
 _BLOCK = 10_000
 """Rows converted at once: a few MB of text."""
@@ -47,8 +47,8 @@ class Columns:
 def read_columns(path: str | Path, series_map: SeriesMap) -> list[Columns]:
     """Every station of a file. Raises `SeriesError` that names file and line."""
     path = Path(path)
-    if series_map.format == "csv" and series_map.long is None:
-        return _csv(path, series_map)
+    if series_map.format != "usgs-json" and series_map.long is None:
+        return _parquet(path, series_map) if is_parquet(path, series_map) else _csv(path, series_map)
     found: dict[tuple[str, ...], Columns] = {}
     convert = {column.parameter: _conversion(column) for column in series_map.columns}
     for row in read_series(path, series_map, only_finite=False):
@@ -86,10 +86,45 @@ def _csv(path: Path, series_map: SeriesMap) -> list[Columns]:
                 into.add(lines, rows)
             return list(into.stations.values())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SeriesError(f"{path}: this file cannot be read: {error}") from error
+        raise unreadable(path, series_map, error) from error
     finally:
         if collecting:
             gc.enable()
+
+
+def _parquet(path: Path, series_map: SeriesMap) -> list[Columns]:
+    """DuckDB writes the cells as text, which the blocks of a CSV take several times faster than Python values one by one."""
+    import duckdb  # 30 ms of import that a CSV does not need
+
+    try:
+        with duckdb.connect(config={"memory_limit": "256MB", "threads": 1, "preserve_insertion_order": True}) as connection:
+            types = {name: of for name, of, *_ in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()}
+            require(path, series_map, list(types))
+            header, time = wanted(series_map), series_map.time
+            if len(time.columns) == 1 and types[time.columns[0]].startswith("TIMESTAMP"):
+                instants = {"format": "iso", "zone": "UTC" if types[time.columns[0]].endswith("TIME ZONE") else time.zone}
+                time = TimeMap.model_validate({**time.model_dump(), **instants})
+                series_map = series_map.model_copy(update={"time": time})
+            cells = ", ".join(_as_text(name, types[name]) for name in header)
+            relation = connection.execute(f"SELECT {cells} FROM read_parquet(?)", [str(path)])
+            into, number = _Block(path, series_map, header), 1
+            while rows := relation.fetchmany(_BLOCK):
+                into.add(range(number, number + len(rows)), rows)
+                number += len(rows)
+            return list(into.stations.values())
+    except duckdb.Error as error:
+        raise SeriesError(f"{path}: this Parquet file cannot be read: {error}") from error
+
+
+def _as_text(name: str, kind: str) -> str:
+    """SQL for a column's cells as text: instants as ISO in their own zone's clock (UTC if they have one), nothing as empty."""
+    column = '"' + name.replace('"', '""') + '"'
+    if kind.startswith("TIMESTAMP"):
+        stamp = f"make_timestamp(epoch_us({column}))" if kind.endswith("TIME ZONE") else f"CAST({column} AS TIMESTAMP)"
+        text = f"strftime({stamp}, '%Y-%m-%d %H:%M:%S.%g')"
+    else:
+        text = f"CAST({f'CAST({column} AS DOUBLE)' if kind == 'FLOAT' else column} AS VARCHAR)"
+    return f"coalesce({text}, '')"
 
 
 def _blocks(reader: Any) -> Iterator[tuple[list[int], list[list[str]]]]:
@@ -128,7 +163,7 @@ class _Block:
         self._names: dict[str, str] = {}
         self._unlabelled = frozenset(series_map.unlabelled)
 
-    def add(self, lines: list[int], rows: list[list[str]]) -> None:
+    def add(self, lines: Sequence[int], rows: Sequence[Sequence[str]]) -> None:
         last = self._needed[-1][0]
         if min(map(len, rows)) <= last:
             short = next(at for at, cells in enumerate(rows) if len(cells) <= last)
@@ -138,7 +173,7 @@ class _Block:
             mine, numbers = (rows, lines) if here is None else ([rows[at] for at in here], [lines[at] for at in here])
             self._take(station, numbers, mine)
 
-    def _by_station(self, lines: list[int], rows: list[list[str]]) -> dict[str, list[int] | None]:
+    def _by_station(self, lines: Sequence[int], rows: Sequence[Sequence[str]]) -> dict[str, list[int] | None]:
         """Station → which rows are its own; None: all."""
         if self._station is None:
             return {self._map.station.name or "": None}
@@ -153,7 +188,7 @@ class _Block:
             found.setdefault(name, []).append(at)
         return {name: None if len(here) == len(rows) else here for name, here in found.items()}
 
-    def _take(self, station: str, lines: list[int], rows: list[list[str]]) -> None:
+    def _take(self, station: str, lines: Sequence[int], rows: Sequence[Sequence[str]]) -> None:
         columns = self.stations.get(station)
         if columns is None:
             columns = self.stations[station] = Columns(station, self._map.parameters)

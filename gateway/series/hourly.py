@@ -19,12 +19,15 @@ from itertools import pairwise
 from math import isfinite, nan
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from devices import hours as hourly
 from devices.hours import COMPLETE, HOUR_MS, HourState
 from devices.indices.air import HOURS, daily_air, hourly_air
+from devices.indices.reasons import Why
 from devices.indices.result import Index
 from devices.indices.water import water
-from devices.loader import derived_table
+from devices.loader import derived_table, water_table
 from devices.qc.settings import Plan
 from devices.quality import MISSING, Spans
 from gateway.series.judged import judge
@@ -162,8 +165,12 @@ def dense(
 def by_hour(hours: Hours, name: Name, edition: str | None) -> Iterator[Found]:
     """One index an hour, also where there is none: it says why."""
     if name == "vn_wqi":
+        measured = not water_table().parameters.keys().isdisjoint(hours.means)
         for at in range(hours.length):
-            yield Found(hours.station, hours.label(hours.first + at), water({of: means[at] for of, means in hours.means.items()}))
+            index = water({of: means[at] for of, means in hours.means.items()})
+            if index.why is Why.NOTHING_MEASURED and measured:
+                index = msgspec.structs.replace(index, why=Why.HOUR_MISSING)
+            yield Found(hours.station, hours.label(hours.first + at), index)
         return
     rings = _of_air(hours)
     for at in range(hours.length):

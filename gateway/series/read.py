@@ -43,6 +43,8 @@ class SeriesRow(NamedTuple):
 
 
 Problem = Callable[[SeriesError], None]
+_PARQUET = b"PAR1"
+"""What every Parquet file begins with."""
 
 
 def read_series(
@@ -58,7 +60,7 @@ def read_series(
     if series_map.format == "usgs-json":
         yield from _read_usgs(path, series_map)
         return
-    records = _csv_records(path, series_map) if series_map.format == "csv" else _parquet_records(path, series_map)
+    records = _parquet_records(path, series_map) if is_parquet(path, series_map) else _csv_records(path, series_map)
 
     def tell(line: int, error: ValueError, *, cell: bool = False) -> None:
         problem = SeriesError(f"{path}:{line}: {error}", line, str(error), cell=cell)
@@ -76,6 +78,27 @@ def read_series(
         yield row
 
 
+def is_parquet(path: Path, series_map: SeriesMap) -> bool:
+    """Whether to read it as Parquet: the map says so, or the file does (the layouts of the shipped maps exist as both)."""
+    if series_map.format != "csv":
+        return series_map.format == "parquet"
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_PARQUET)) == _PARQUET
+    except OSError:
+        return False  # whoever opens it next tells why
+
+
+def unreadable(path: Path, series_map: SeriesMap, error: Exception) -> SeriesError:
+    """What is wrong with a CSV file that cannot be opened or decoded."""
+    if isinstance(error, UnicodeDecodeError):
+        return SeriesError(
+            f"{path}: this is no text in {series_map.encoding} (byte {error.object[error.start]:#04x}): "
+            "save it as CSV in UTF-8, or write its `encoding:` into the map, such as cp1258 or utf-16"
+        )
+    return SeriesError(f"{path}: this file cannot be read: {error}")
+
+
 def station_id(station: StationMap, text: str) -> str:
     """Which station a row's cell means; empty: none."""
     return text.strip() if station.as_is else slug(station.prefix + text.strip())
@@ -87,18 +110,19 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", flat.lower()).strip("-")[:63]
 
 
-def _wanted(series_map: SeriesMap) -> list[str]:
+def wanted(series_map: SeriesMap) -> list[str]:
+    """The columns of a file that the map reads."""
     long = series_map.long
-    wanted = [*series_map.time.columns]
-    wanted += [column.column for column in series_map.columns] if long is None else [long.parameter, long.value, long.unit or ""]
-    wanted += [column.label for column in series_map.columns if column.label]
-    wanted += [series_map.station.column or "", series_map.device or ""]
-    return [name for name in dict.fromkeys(wanted) if name]
+    found = [*series_map.time.columns]
+    found += [column.column for column in series_map.columns] if long is None else [long.parameter, long.value, long.unit or ""]
+    found += [column.label for column in series_map.columns if column.label]
+    found += [series_map.station.column or "", series_map.device or ""]
+    return [name for name in dict.fromkeys(found) if name]
 
 
 def require(path: Path, series_map: SeriesMap, header: list[str]) -> None:
     """Raises `SeriesError` if the file lacks a column of the map."""
-    absent = [column for column in _wanted(series_map) if column not in header]
+    absent = [column for column in wanted(series_map) if column not in header]
     if absent:
         raise SeriesError(
             f"{path}:1: column {absent[0]!r} is not there (map {series_map.map!r}): the file has {', '.join(header)}. "
@@ -118,7 +142,7 @@ def _csv_records(path: Path, series_map: SeriesMap) -> Iterator[tuple[int, Mappi
                 if cells and any(cells):
                     yield reader.line_num, _cells(header, cells)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SeriesError(f"{path}: this file cannot be read: {error}") from error
+        raise unreadable(path, series_map, error) from error
 
 
 def _cells(header: list[str], cells: list[str]) -> Mapping[str, Any]:

@@ -119,6 +119,33 @@ def test_D2_a_spiking_sensor_is_doubted_at_every_spike_and_good_between() -> Non
     assert [n for n, flag in enumerate(flags) if flag == 3] == list(range(49, 200, 13))
 
 
+@pytest.mark.parametrize("every", [5, 7, 13])
+def test_D2_a_sensor_that_goes_on_spiking_is_not_believed_in_the_end(every: int) -> None:
+    """Limits grow with what a series does by itself; spikes every so many readings must not be what they learn."""
+    values = calm(3 * 1440)
+    at = list(range(60, len(values), every))
+    for n in at:
+        values[n] = 400.0 + n * 7 % 90
+    flags = judged(plan_of("pm25"), list(values))
+    assert [n for n, flag in enumerate(flags) if flag > 2] == at
+
+
+def test_a_series_that_is_rough_by_nature_is_believed_in_the_end() -> None:
+    values = [50.0 + 45.0 * sin(n * 2.1) + 60.0 * sin(n * 0.9) for n in range(400)]
+    how = plan_of("pm25")._replace(first=10.0, step=10.0, spike=7.5)
+    flags = judged(how, [value + 60.0 for value in values])
+    assert set(flags[250:]) == {1}
+
+
+def test_D2_a_spill_that_ebbs_in_steps_is_believed_all_along() -> None:
+    how = plan_of("ec", 15 * MIN)
+    spill = [14_000.0, 13_000.0, 14_200.0, 11_100.0, 10_500.0, 8_100.0, 6_000.0]
+    state = new_state(how)
+    judged(how, calm(60, 400.0, 2.0), state=state)
+    came = [slowly(how, state, T0 + (60 + n) * 15 * MIN, value, 1).flag for n, value in enumerate(spill)]
+    assert came == [3, 3, 1, 1, 1, 1, 1]
+
+
 def test_D4_a_spike_smaller_than_a_step_is_found_by_the_reading_after_it() -> None:
     how = plan_of("pm25")
     values = calm(60, 20.0, 0.1)
@@ -252,3 +279,10 @@ def test_ph_rests_through_a_calm_night_and_is_stuck_after_a_day() -> None:
     flags = judged(how, [8.28] * 200)
     assert flags.index(3) == 24 * 4
     assert flags.index(4) == 48 * 4
+
+
+def test_a_gas_that_analysers_cannot_tell_from_nothing_may_rest_and_a_stuck_one_may_not() -> None:
+    for gas, value in (("so2", 2.0), ("o3", 1.96), ("no2", 2.0), ("co", 300.0)):
+        assert judged(plan_of(gas, 60 * MIN), [value] * 72) == [1] * 72, gas
+        stuck = judged(plan_of(gas, 60 * MIN), [value * 10] * 72)
+        assert (stuck.index(3), stuck.index(4)) == (6, 12), gas

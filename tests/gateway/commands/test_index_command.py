@@ -203,3 +203,9 @@ def test_wrong_usage(arguments: tuple[str, ...], says: str) -> None:
 def test_a_file_of_another_medium_is_refused(name: str, series_map: str, index: Any) -> None:
     with pytest.raises(EnvgwError, match="parameters; this series has "):
         next(found_indices(of_file(DATA / f"{name}.csv", series_map), index, None, daily=False))
+
+
+def test_the_table_says_below_what_must_be_known_of_its_numbers() -> None:
+    text = run(DATA / "airnow-hanoi-2016.csv", "--map", "airnow").stdout
+    assert "lines: This table was not in force on that date." in text.splitlines()[-1]
+    assert "note" not in run(DATA / "airnow-hanoi-2016.csv", "--map", "airnow", "--index", "us_aqi").stdout

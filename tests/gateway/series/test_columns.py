@@ -86,6 +86,32 @@ def test_parquet_with_nan_and_infinities(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("select", "format_"),
+    [
+        ("TIMESTAMP '2024-01-01 00:00:01.25' AS t, 1.1::FLOAT AS x, -999 AS q, 'E' AS w", '"%Y-%m-%d %H:%M"'),
+        ("TIMESTAMPTZ '2024-01-01 00:00:01+07' AS t, 3::BIGINT AS x, NULL AS q, '12' AS w", '"%d/%m/%Y"'),
+        ("1704067200 AS t, 2.50::DECIMAL(9, 2) AS x, 'bad' AS q, NULL AS w", "epoch-s"),
+        ("DATE '2024-01-01' AS t, 1e-7::DOUBLE AS x, '' AS q, 'N' AS w", '"%Y-%m-%d"'),
+    ],
+)
+def test_parquet_of_any_types_reads_alike_row_by_row_and_as_columns(tmp_path: Path, select: str, format_: str) -> None:
+    """With a map that says `csv`: the file's first bytes decide."""
+    import duckdb
+
+    file = tmp_path / "a.parquet"
+    duckdb.sql(f"COPY (SELECT {select}) TO '{file}' (FORMAT parquet)")
+    series_map = mine(tmp_path, MAP.replace("format: iso", f"format: {format_}"))
+    (columns,) = read_columns(file, series_map)
+    (row,) = read_series(file, series_map)
+    assert list(columns.times) == [row.time_ms]
+    for column in series_map.columns:
+        factor, offset = conversion(column.unit, catalogue()[column.parameter])
+        value, wanted = columns.values[column.parameter][0], row.values[column.parameter]
+        assert (None if isnan(value) else value) == (None if wanted is None else wanted * factor + offset)
+    assert {name: of[0] for name, of in columns.labels.items()} == row.labels
+
+
+@pytest.mark.parametrize(
     ("row", "says"),
     [
         ("2024-01-01 10:00,abc,,1", "column 'x': 'abc' is not a number"),

@@ -122,6 +122,14 @@ def test_days_of_a_zone_with_summer_time_have_23_and_25_hours() -> None:
     assert all(row.found.value is not None for row in hourly.by_day(hours, "vn_aqi", None))
 
 
+def test_an_hour_of_water_that_is_not_whole_says_so() -> None:
+    of = {"do": {H0 + 1: 7.0}, "turbidity": {H0 + 2: 3.0}}
+    hours = hourly.dense("w", of, H0, H0 + 1, HANOI, 0, by_start=False)
+    assert [row.found.why for row in hourly.by_hour(hours, "vn_wqi", None)] == ["hour-missing", "no-temperature"]
+    hours = hourly.dense("w", {"turbidity": {H0: 3.0}}, H0, H0, HANOI, 0, by_start=False)
+    assert [row.found.why for row in hourly.by_hour(hours, "vn_wqi", None)] == ["nothing-measured"]
+
+
 def test_samples_of_water_keep_their_time() -> None:
     sample = {
         "ph": [7.0, nan], "water_temp": [25.0, 25.0], "do": [7.0, 7.0], "bod5": [3.0, nan], "cod": [8.0, nan], "nh4_n": [0.1, nan],

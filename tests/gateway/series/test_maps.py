@@ -165,9 +165,24 @@ def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     duckdb.sql(f"COPY (SELECT * FROM read_csv('{DATA / 'lro-franklin-2014.csv'}', nullstr='NULL')) TO '{file}' (FORMAT parquet)")
     text = load_map("lro").model_dump()
     text["format"] = "parquet"
-    rows = list(read_series(file, type(load_map("lro")).model_validate(text)))
     expected = rows_of("lro-franklin-2014.csv", "lro")
-    assert [(row.time_ms, row.values) for row in rows] == [(row.time_ms, row.values) for row in expected]
+    for series_map in (type(load_map("lro")).model_validate(text), load_map("lro")):  # the map says it, or the file's first bytes
+        rows = list(read_series(file, series_map))
+        assert [(row.time_ms, row.values) for row in rows] == [(row.time_ms, row.values) for row in expected]
+
+
+def test_what_only_begins_like_parquet_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "broken.parquet"
+    file.write_bytes(b"PAR1 and no more")
+    with pytest.raises(SeriesError, match="this Parquet file cannot be read"):
+        list(read_series(file, load_map("airnow")))
+
+
+def test_another_encoding_says_what_to_write(tmp_path: Path) -> None:
+    file = tmp_path / "excel.csv"
+    file.write_bytes("t,x\n2024-01-01 00:00,1\n".encode("utf-16"))
+    with pytest.raises(SeriesError, match=r"no text in utf-8-sig .*`encoding:`"):
+        list(read_series(file, load_map(write(tmp_path / "mine.yaml", MAP))))
 
 
 @pytest.mark.parametrize(
