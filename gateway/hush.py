@@ -1,4 +1,4 @@
-"""Episodes that an operator has silenced: people are told nothing of them for a while (docs/decisions/0029).
+"""Episodes that an operator has silenced: people are told nothing of them for a while (docs/decisions/0028).
 
 A silence is a mark beside the state (issue 6): the episode goes on, and everything is recorded. What would be told becomes a quiet
 intent: receivers that hold a state (MQTT topic, webhook) are kept up to date, people are not told. Two things end it before its time: the

@@ -1,4 +1,4 @@
-"""Silenced episodes: a mark beside the state; people are told nothing, unless it becomes worse (docs/decisions/0029)."""
+"""Silenced episodes: a mark beside the state; people are told nothing, unless it becomes worse (docs/decisions/0028)."""
 
 from __future__ import annotations
 
