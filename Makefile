@@ -16,8 +16,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
-SOAK := tests/rules tests/gateway/test_core.py tests/gateway/test_core_records.py tests/gateway/test_core_rules_properties.py \
-	tests/gateway/test_conditions.py tests/gateway/ledger tests/devices/qc tests/devices/test_hours.py tests/devices/test_timing.py
+SOAK := tests/rules tests/gateway/core/test_core.py tests/gateway/core/test_core_records.py tests/gateway/core/test_core_rules_properties.py \
+	tests/gateway/core/test_conditions.py tests/gateway/ledger tests/devices/qc tests/devices/test_hours.py tests/devices/test_timing.py
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements-build.in --universal --python-version 3.11 --quiet \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

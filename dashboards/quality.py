@@ -26,7 +26,7 @@ TESTS = {
     "location": Text("vị trí", "location"),
     "warm_up": Text("khởi động", "warm-up"),
 }
-"""Tests that doubt a reading, by the name in its field `<parameter>_by_<test>` (gateway.judging); from `climatology` on if asked for."""
+"""Tests that doubt a reading, by the name in its field `<parameter>_by_<test>` (gateway.core.judging); from `climatology` on: if asked."""
 _COMPLETE: list[scales.Step] = [(None, scales.NOTHING), (0, "dark-red"), (0.01, "red"), (0.5, "orange"), (0.75, "yellow"), (0.9, "green")]
 """Of an hour; from 0.75 on it has a mean that counts (devices.indices.averages)."""
 _BATTERY: list[scales.Step] = [(None, "text"), (0, "red"), (20, "orange"), (40, "green")]

@@ -21,20 +21,13 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devices.reading import Flag, Line, Value
 from devices.rejection import Reason
+from gateway.core.inputs import Accounting
 from gateway.errors import EnvgwError
 from gateway.health import overall
-from gateway.inputs import Accounting
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
-
-OWN_MEDIUM = "gateway"
-"""The measurement."""
-
-WHOLE = "-"
-"""Tag `device` of the line about the gateway as a whole: no lane can have this name."""
 
 EVERY_MS = 60_000
 """By the gateway's clock …"""
@@ -43,16 +36,6 @@ LEAST_S = 1.0
 """… but not more often than this in real seconds, when that clock is a fast one (the demo)."""
 
 _STATM = Path("/proc/self/statm")
-
-
-def own_lines(item: Accounting) -> list[Line]:
-    """The lines of one accounting; pure. The gateway counts itself: its figures are good."""
-
-    def line(device: str, fields: tuple[tuple[str, float], ...]) -> Line:
-        values = tuple(Value(name, float(value), Flag.GOOD) for name, value in fields)
-        return Line(OWN_MEDIUM, item.gateway, device, "", item.now_ms, values)
-
-    return [line(WHOLE, item.fields), *(line(lane, (("pending", waits), ("behind_s", behind_s))) for lane, waits, behind_s in item.pending)]
 
 
 class Accountant:

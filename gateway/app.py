@@ -20,17 +20,19 @@ import structlog
 
 from devices import loader
 from gateway import gauges
-from gateway.accounting import OWN_MEDIUM, Accountant
+from gateway.accounting import Accountant
 from gateway.api.events import EventHub
 from gateway.api.start import start as start_api
 from gateway.clock import Clock
 from gateway.committed import Committed
+from gateway.core.accounted import OWN_MEDIUM
+from gateway.core.inputs import Adopt, ClockJump, Config, Input, Start
+from gateway.core.outcomes import Outcomes
 from gateway.coreconfig import CoreConfig
 from gateway.delivery import HistoryLane, ReceiverLane
 from gateway.errors import DeliveryError, EnvgwError
 from gateway.history.base import Compacting, History
 from gateway.history.factory import make_history
-from gateway.inputs import Adopt, ClockJump, Config, Input, Start
 from gateway.ledger import AsyncLedger, CommitFailed, Ledger
 from gateway.metrics import Metrics
 from gateway.mqtt.factory import make_sources
@@ -41,7 +43,6 @@ from gateway.notify.describe import Describer, ParameterText
 from gateway.notify.factory import make_receiver
 from gateway.notify.filter import told
 from gateway.notify.log import Listener
-from gateway.outcomes import Outcomes
 from gateway.pipeline import Pipeline
 from gateway.recovery import recover
 from gateway.reload import Reader, Reloader

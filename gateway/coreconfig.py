@@ -23,12 +23,12 @@ from devices.interpret import Interpreter, build_interpreter
 from devices.problems import ConfigError as DataError
 from devices.problems import ConfigProblem, did_you_mean
 from devices.topics import filter_problem
-from gateway.conditions import vocabulary
 from gateway.config import ConfigError, LoadedConfig, problems_in
-from gateway.configmessages import explain
+from gateway.config.messages import explain
+from gateway.config.yamlfile import Document, Problem
 from gateway.core import config_digest, config_text
+from gateway.core.conditions import vocabulary
 from gateway.settings import Settings
-from gateway.yamlfile import Document, Problem
 from rules.builtin import BUILTINS
 from rules.language.errors import ConditionError
 from rules.loader import UseError, expand

@@ -20,13 +20,13 @@ from typing import Protocol, runtime_checkable
 import structlog
 
 from devices.reading import Line
+from gateway.core.outcomes import Intent
 from gateway.errors import Permanent, Retryable
 from gateway.health import GREEN, RED, YELLOW, HealthPart
 from gateway.history.base import History, RefusedLine
 from gateway.ledger import AsyncLedger, CommitFailed, LaneState
 from gateway.notify.base import Receiver
 from gateway.notify.filter import wanted
-from gateway.outcomes import Intent
 from gateway.settings import HistorySection, ReceiverSection
 
 log = structlog.get_logger("delivery")

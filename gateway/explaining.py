@@ -7,10 +7,10 @@ from typing import Any
 
 from devices.stations import Station
 from gateway.api.events import iso
-from gateway.conditions import vocabulary
 from gateway.core import Core
-from gateway.sights import AnySight, StationSight
-from gateway.state import StationState
+from gateway.core.conditions import vocabulary
+from gateway.core.sights import AnySight, StationSight
+from gateway.core.state import StationState
 from rules.language.explaining import Explained, explain
 from rules.language.vocabulary import Vocabulary
 from rules.language.words import WEEKDAYS

@@ -16,10 +16,10 @@ import msgspec
 from devices import loader
 from devices.hours import HOUR_MS
 from devices.reading import Flag, Line
-from gateway.conditions import vocabulary
 from gateway.core import Core, config_digest, config_text
+from gateway.core.conditions import vocabulary
+from gateway.core.inputs import ClockJump, Config, Link, Message, Start, received
 from gateway.history.base import StoredReading
-from gateway.inputs import ClockJump, Config, Link, Message, Start, received
 from gateway.ledger import LedgerReader
 from rules.columns import encode_column
 from rules.model import Conditions, RuleModel, compile_rule

@@ -12,8 +12,8 @@ from typing import NamedTuple, cast
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from gateway.accounting import OWN_MEDIUM
-from gateway.outcomes import Outcomes
+from gateway.core.accounted import OWN_MEDIUM
+from gateway.core.outcomes import Outcomes
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -21,14 +21,14 @@ import msgspec
 import structlog
 
 from gateway.core import Core
-from gateway.inputs import Input, Message, Tick
+from gateway.core.inputs import Input, Message, Tick
+from gateway.core.outcomes import Outcomes
+from gateway.core.state import SCHEMA
 from gateway.ledger import AsyncLedger, CommitFailed
 from gateway.ledger.snapshots import SnapshotWriter
 from gateway.mqtt.factory import acknowledge_all
 from gateway.mqtt.inbox import Item, SharedInbox, Submission, input_of
 from gateway.mqtt.source import Delivery, Source
-from gateway.outcomes import Outcomes
-from gateway.state import SCHEMA
 from gateway.version import VERSION
 
 log = structlog.get_logger("pipeline")

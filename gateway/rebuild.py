@@ -1,6 +1,6 @@
 """Summaries and indices of a station, made again from the raw readings of a history (`envgw history rebuild`).
 
-    history.query ──▶ one hour at a time of each series ──▶ `gateway.summaries`, hour by hour ──▶ lines to write
+    history.query ──▶ one hour at a time of each series ──▶ `gateway.core.summaries`, hour by hour ──▶ lines to write
     (stored flags count: nothing is judged again)            (as in the running gateway)          (`Reinterpreted`: pages nobody)
 
 For what the running gateway could not know: imported readings, corrections of older readings, gaps of a history that were filled
@@ -27,8 +27,8 @@ from devices.qc.settings import plan
 from devices.reading import Line
 from devices.ring import RING_HOURS
 from devices.stations import Device
+from gateway.core.summaries import Calendar, write
 from gateway.history.base import StoredReading
-from gateway.summaries import Calendar, write
 
 PART_DAYS = 31
 """Days of one call."""

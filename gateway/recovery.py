@@ -14,8 +14,8 @@ import structlog
 from devices.codecs import patiently
 from devices.interpret import Interpreter
 from gateway.core import Core
+from gateway.core.state import SCHEMA
 from gateway.ledger import Ledger, LedgerDamaged, LedgerError, LedgerReader, StoredSnapshot
-from gateway.state import SCHEMA
 
 log = structlog.get_logger("recovery")
 

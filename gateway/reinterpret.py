@@ -6,7 +6,7 @@
 Both are scratch cores with nothing but the devices that ever stood at the station, and no rules. They begin where the
 journal begins, however late the range does, so that duplicates, clocks, running totals and formats with state are what
 they were. Each message keeps its receipt; where a device stood is the registry's word of today. Pure but for the reading:
-`gateway.inputs.Reinterpreted` carries the result through the pipeline.
+`gateway.core.inputs.Reinterpreted` carries the result through the pipeline.
 
 A history cannot be told to forget: a reading that would not be there (another station, another time, another parameter)
 keeps its value and gets flag 4. Messages that were rejected, and are, are left to `envgw replay --reason`.
@@ -23,10 +23,10 @@ from devices.quality import FAIL
 from devices.reading import Line, Value
 from devices.times import format_instant
 from gateway.core import Core, config_digest, config_text
+from gateway.core.inputs import ClockJump, Config, Input, Message, Reinterpreted, Replayed
+from gateway.core.outcomes import Outcomes
 from gateway.errors import EnvgwError
-from gateway.inputs import ClockJump, Config, Input, Message, Reinterpreted, Replayed
 from gateway.ledger import LedgerReader
-from gateway.outcomes import Outcomes
 
 MAX_LINES = 500_000
 """Lines that one run may compare: about 300 MB. A station that reports each minute has 43,000 in a month."""

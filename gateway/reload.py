@@ -18,9 +18,9 @@ import structlog
 
 from gateway import coreconfig, prehistory
 from gateway.config import ConfigError, LoadedConfig, load
+from gateway.core.inputs import Config
 from gateway.coreconfig import CoreConfig
 from gateway.hydrate import Hydrating, Hydration, known
-from gateway.inputs import Config
 from gateway.ledger import LedgerReader
 
 if TYPE_CHECKING:

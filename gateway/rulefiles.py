@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway import yamlfile
-from gateway.config import ConfigError, LoadedConfig
-from gateway.yamlfile import Document, Problem
+from gateway.config import ConfigError, LoadedConfig, yamlfile
+from gateway.config.yamlfile import Document, Problem
 
 _SUFFIXES = (".yaml", ".yml")
 

@@ -14,14 +14,14 @@ from gateway import rebuild, reinterpret
 from gateway.api.events import EventStream, iso
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
+from gateway.core.inputs import Command, Imported, Message, Reinterpreted, Replayed
+from gateway.core.outcomes import Outcomes, Transition
 from gateway.errors import Retryable
 from gateway.explaining import NothingToExplain, explained
 from gateway.health import HealthPart
 from gateway.history.base import Resolution, StoredReading
 from gateway.imports.rows import MOST_WAITING, Part, lines_of
-from gateway.inputs import Command, Imported, Message, Reinterpreted, Replayed
 from gateway.ledger import Episode, Ledger, StoredRejection
-from gateway.outcomes import Outcomes, Transition
 
 if TYPE_CHECKING:
     from gateway.app import Gateway

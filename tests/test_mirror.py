@@ -1,6 +1,6 @@
 """Every module is somebody's: a test file is named after it, or imports it, or the table below says who tests it and why so.
 
-`gateway/config.py` → `tests/gateway/test_config.py`, also `test_config_<aspect>.py`. Tests are often named after a behaviour
+`gateway/api/page.py` → `tests/gateway/api/test_page.py`, also `test_page_<aspect>.py`. Tests are often named after a behaviour
 (`test_commit.py`, `test_crash.py`) and import what they try; a module that no test even imports would be nobody's.
 """
 
@@ -21,10 +21,10 @@ _COMMANDS = ("alerts", "alerts_app", "history", "ledger", "rejections", "station
 
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     # module: (what tests it, why not by itself)
-    "gateway/configmessages.py": ("gateway/test_config.py", "its sentences are what the corpus of bad configurations expects"),
-    "gateway/configenv.py": ("gateway/test_config.py", "overrides have no meaning without the file under them"),
-    "gateway/configchecks.py": ("gateway/test_config.py", "its findings are what the corpus of bad configurations expects"),
-    "devices/accumulation.py": ("gateway/test_core_records.py", "running totals mean something in a sequence of messages"),
+    "gateway/config/messages.py": ("gateway/config/test_reading.py", "its sentences are what the corpus of bad configurations expects"),
+    "gateway/config/env.py": ("gateway/config/test_reading.py", "overrides have no meaning without the file under them"),
+    "gateway/config/checks.py": ("gateway/config/test_reading.py", "its findings are what the corpus of bad configurations expects"),
+    "devices/accumulation.py": ("gateway/core/test_core_records.py", "running totals mean something in a sequence of messages"),
     "devices/codecs/checksums.py": ("devices/codecs/test_binary.py", "a check at the end of a layout"),
     "devices/codecs/values.py": ("devices/codecs/test_binary.py", "how a layout reads one value"),
     "devices/codecs/shims.py": ("devices/codecs/test_javascript.py", "what makers' codecs take for granted in the sandbox"),
@@ -78,16 +78,16 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
         "a maker's own form, message by message",
     ),
     "rules/language/names.py": ("rules/language/test_check.py", "part of the check: its sentences are what a wrong name is answered with"),
-    "gateway/silence.py": ("gateway/test_core.py", "a part of the core: it means something in a sequence of inputs"),
-    "gateway/snapshots.py": ("gateway/test_core.py", "a part of the core: right if a restored core goes on as the other"),
-    "gateway/groups.py": ("gateway/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
-    "gateway/latecomers.py": ("gateway/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
-    "gateway/plans.py": ("gateway/test_core_rules.py", "a part of the core: what a reading touches shows in what happens"),
-    "gateway/rulebook.py": ("gateway/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
-    "gateway/sights.py": ("gateway/test_core_rules.py", "a part of the core: what conditions see shows in what happens"),
-    "gateway/telling.py": ("gateway/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
-    "gateway/timers.py": ("gateway/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
-    "gateway/watching.py": ("gateway/test_core.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/silence.py": ("gateway/core/test_core.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/snapshots.py": ("gateway/core/test_core.py", "a part of the core: right if a restored core goes on as the other"),
+    "gateway/core/groups.py": ("gateway/core/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/latecomers.py": ("gateway/core/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/plans.py": ("gateway/core/test_core_rules.py", "a part of the core: what a reading touches shows in what happens"),
+    "gateway/core/rulebook.py": ("gateway/core/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/sights.py": ("gateway/core/test_core_rules.py", "a part of the core: what conditions see shows in what happens"),
+    "gateway/core/telling.py": ("gateway/core/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/timers.py": ("gateway/core/test_core_rules.py", "a part of the core: it means something in a sequence of inputs"),
+    "gateway/core/watching.py": ("gateway/core/test_core.py", "a part of the core: it means something in a sequence of inputs"),
     "gateway/committed.py": (_WHOLE_WAY, "what others see of the running core"),
     "gateway/httpx_later.py": ("gateway/notify/test_webhook_receiver.py", "an import, made by whoever sends something"),
     "gateway/gauges.py": (_WHOLE_WAY, "reads the running gateway's parts"),

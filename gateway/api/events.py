@@ -19,8 +19,8 @@ from typing import NamedTuple
 import orjson
 
 from devices.reading import Line
+from gateway.core.outcomes import Transition
 from gateway.errors import EnvgwError
-from gateway.outcomes import Transition
 
 
 class TooManyClients(EnvgwError):

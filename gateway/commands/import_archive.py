@@ -1,7 +1,7 @@
 """`envgw import`: an archive file into every history, through the running gateway; without one, into its ledger, for when it runs.
 
 Either way it is committed to the ledger part by part, and each history has it when its lane has come so far. The core does not see
-it (`gateway.inputs.Imported`), so that nobody is paged and nothing live moves.
+it (`gateway.core.inputs.Imported`), so that nobody is paged and nothing live moves.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from devices.loader import catalogue
 from devices.times import parse_instant
 from gateway.commands.client import Api, Busy, NotRunning
 from gateway.commands.progress import bar
+from gateway.core.inputs import Imported
+from gateway.core.outcomes import Outcomes
 from gateway.errors import EnvgwError
 from gateway.imports.archive import Archive, Into, stations_in
 from gateway.imports.rows import Part, lines_of
-from gateway.inputs import Imported
 from gateway.ledger import Ledger
-from gateway.outcomes import Outcomes
 from gateway.series.maps import SeriesMap, load_map
 
 if TYPE_CHECKING:

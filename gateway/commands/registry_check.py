@@ -11,8 +11,8 @@ from typing import Any
 
 from devices.topics import unshared
 from gateway.config import LoadedConfig
+from gateway.config.yamlfile import Document, Problem
 from gateway.coreconfig import CoreConfig
-from gateway.yamlfile import Document, Problem
 
 
 def warnings(loaded: LoadedConfig, core: CoreConfig) -> list[Problem]:

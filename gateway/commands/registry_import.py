@@ -24,12 +24,11 @@ import yaml
 from devices.problems import ConfigError as DataError
 from devices.problems import did_you_mean
 from devices.registry import parse as parse_registry
-from gateway import yamlfile
 from gateway.commands.registry_export import DEVICE_COLUMNS, STATION_COLUMNS, yaml_text
-from gateway.config import ConfigError, LoadedConfig
+from gateway.config import ConfigError, LoadedConfig, yamlfile
+from gateway.config.yamlfile import Document, PathTuple, Problem
 from gateway.coreconfig import CoreConfig
 from gateway.errors import EnvgwError
-from gateway.yamlfile import Document, PathTuple, Problem
 
 _ALIASES = {
     "station": "id",

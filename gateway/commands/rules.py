@@ -15,20 +15,20 @@ from gateway import coreconfig, prehistory
 from gateway.api.events import iso
 from gateway.commands.client import Api, NotRunning
 from gateway.commands.rules_hints import hints
-from gateway.conditions import vocabulary
 from gateway.config import ConfigError, LoadedConfig
+from gateway.config.yamlfile import Document, Problem
 from gateway.core import Core
+from gateway.core.conditions import vocabulary
+from gateway.core.inputs import Config
+from gateway.core.outcomes import Transition
 from gateway.coreconfig import CoreConfig
 from gateway.errors import EnvgwError
 from gateway.explaining import NothingToExplain, explained, shown
 from gateway.hydrate import Hydrating, known
-from gateway.inputs import Config
 from gateway.ledger import LedgerReader
-from gateway.outcomes import Transition
 from gateway.recovery import look
 from gateway.rulefiles import documents
 from gateway.settings import Settings
-from gateway.yamlfile import Document, Problem
 from rules.language.writing import duration_text
 from rules.loader import library
 from rules.model import Conditions, RuleModel, compile_rule, duration_ms

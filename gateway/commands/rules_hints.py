@@ -9,8 +9,8 @@ from devices.interpret import Interpreter
 from devices.parameters import RAW_SUFFIX
 from devices.problems import did_you_mean
 from devices.stations import area_fits
-from gateway.conditions import vocabulary
-from gateway.yamlfile import Document, Problem
+from gateway.config.yamlfile import Document, Problem
+from gateway.core.conditions import vocabulary
 from rules.language.lacking import never_ends
 from rules.model import SEVERITIES, Conditions, Level, Rule, RuleModel, compile_rule
 

@@ -23,9 +23,9 @@ from devices.qc.settings import Plan, plan
 from devices.qc.settings import problems as quality_problems
 from devices.quality import Spans
 from devices.times import parse_duration, parse_zone
-from gateway import yamlfile
 from gateway.api.times import parse_instant
 from gateway.commands.query import rows
+from gateway.config import yamlfile
 from gateway.errors import EnvgwError
 from gateway.series.columns import Columns, read_columns
 from gateway.series.judged import Judged, Series, judge_device

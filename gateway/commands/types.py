@@ -12,8 +12,7 @@ from devices import loader
 from devices.device_type import DeviceType, parse
 from devices.examples import check_example
 from devices.problems import ConfigError as DataError
-from gateway import yamlfile
-from gateway.config import ConfigError, problems_in
+from gateway.config import ConfigError, problems_in, yamlfile
 from gateway.coreconfig import CoreConfig
 
 

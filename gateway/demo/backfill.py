@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.core.inputs import Message
 from gateway.demo.city import HISTORY_MS, DemoCity
-from gateway.inputs import Message
 
 
 def backfill(city: DemoCity, start_ms: int, *, source: str = "demo", length_ms: int = HISTORY_MS) -> Iterator[Message]:

@@ -23,20 +23,20 @@ from gateway import coreconfig, logs
 from gateway.app import STOP_S, Gateway
 from gateway.clock import Clock
 from gateway.config import LoadedConfig, load
+from gateway.core.inputs import Config, Input, Link, Start
+from gateway.core.outcomes import Intent
 from gateway.demo.backfill import backfill
 from gateway.demo.city import DemoCity, demo_file, run_city
+from gateway.demo.terminal import AlertView, DeliveryView, DemoView, StationView, ValueView, lines, render, summary
 from gateway.embedded import EmbeddedBroker, EmbeddedOptions, claim_port
 from gateway.errors import EnvgwError
 from gateway.health import GREEN, overall
-from gateway.inputs import Config, Input, Link, Start
 from gateway.ledger import Ledger
 from gateway.notify.text import Text
-from gateway.outcomes import Intent
 from gateway.recovery import recover
 from gateway.reload import Reader
 from gateway.settings import LogSection
 from gateway.simulate.options import BrokerOptions
-from gateway.terminal import AlertView, DeliveryView, DemoView, StationView, ValueView, lines, render, summary
 from gateway.version import VERSION
 
 log = structlog.get_logger("demo")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from devices.reading import Line
-from gateway.accounting import OWN_MEDIUM
+from gateway.core.accounted import OWN_MEDIUM
 from gateway.errors import DeliveryError, Retryable
 from gateway.findings import Finding, State
 from gateway.history.base import is_asked

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from devices.reading import Line
-from gateway.inputs import Input
+from gateway.core.inputs import Input
+from gateway.core.outcomes import Intent, Outcomes
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.records import LaneState, PruneReport, StoredSnapshot
-from gateway.outcomes import Intent, Outcomes
 
 T = TypeVar("T")
 

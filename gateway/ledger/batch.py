@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.inputs import ClockJump, Config, Imported, Input, Replayed, received
+from gateway.core.inputs import ClockJump, Config, Imported, Input, Replayed, received
+from gateway.core.outcomes import Outcomes
 from gateway.ledger.codec import Packer, plain, receipt_keys
 from gateway.ledger.records import Totals
-from gateway.outcomes import Outcomes
 
 _TOTALS = ", ".join(Totals._fields)
 _SET_TOTALS = "UPDATE totals SET " + ", ".join(f"{name} = ?" for name in Totals._fields)

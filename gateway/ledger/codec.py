@@ -14,9 +14,9 @@ import xxhash
 import zstandard
 
 from devices.reading import Line
-from gateway.inputs import Input, Message
+from gateway.core.inputs import Input, Message
+from gateway.core.outcomes import Intent, Transition
 from gateway.ledger.errors import LedgerDamaged
-from gateway.outcomes import Intent, Transition
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from gateway.inputs import Config, Input, Message
+from gateway.core.inputs import Config, Input, Message
 from gateway.ledger.access import Readers
 from gateway.ledger.codec import known_keys, receipt_key, source_seed, unpack_inputs, unsqueeze
 from gateway.ledger.errors import LedgerDamaged

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from devices.reading import Line
-from gateway.inputs import Input
+from gateway.core.inputs import Input
+from gateway.core.outcomes import Intent, Outcomes
 from gateway.ledger import backup as _backup
 from gateway.ledger import batch, journal, lanes, outbox, prune, queries, snapshots
 from gateway.ledger.access import Readers, Writer, is_damage
@@ -37,7 +38,6 @@ from gateway.ledger.records import (
     Undelivered,
 )
 from gateway.ledger.schema import MIGRATIONS, look_at, migrate, version_of
-from gateway.outcomes import Intent, Outcomes
 from gateway.settings import LedgerSection
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
+from gateway.core.outcomes import Intent
 from gateway.ledger.access import Readers
 from gateway.ledger.codec import read_intent
 from gateway.ledger.errors import LedgerError
 from gateway.ledger.records import Undelivered
-from gateway.outcomes import Intent
 
 
 def register(db: sqlite3.Connection, name: str) -> None:

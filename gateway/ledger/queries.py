@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.core.outcomes import Transition
 from gateway.ledger.access import Readers
 from gateway.ledger.codec import read_transition
 from gateway.ledger.records import Episode, RejectedCount, StoredRejection, Totals
-from gateway.outcomes import Transition
 
 _PAGE = 200
 _REJECTION = "SELECT id, received_ms, source, topic, device, reason, detail, qos, retain, payload FROM rejection"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from devices.reading import Line
-from gateway.outcomes import Intent, Transition
+from gateway.core.outcomes import Intent, Transition
 
 
 class Totals(NamedTuple):

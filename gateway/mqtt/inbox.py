@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple, TypeAlias
 
 from gateway.clock import Clock
+from gateway.core.inputs import ClockJump, Input, Link, Message, Shed, received
 from gateway.errors import EnvgwError
-from gateway.inputs import ClockJump, Input, Link, Message, Shed, received
 from gateway.mqtt.source import Delivery
 
 JUMP_MS = 5_000

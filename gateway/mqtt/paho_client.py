@@ -19,7 +19,7 @@ import paho.mqtt.client as paho
 from paho.mqtt import MQTTException
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from gateway.inputs import Message
+from gateway.core.inputs import Message
 from gateway.mqtt.wire import ILLEGAL
 
 

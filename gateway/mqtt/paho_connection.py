@@ -11,7 +11,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.inputs import Message
+from gateway.core.inputs import Message
 from gateway.mqtt.keepalive import KeepAlive
 from gateway.mqtt.paho_client import Client, lenient
 from gateway.mqtt.pending import PendingCount

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from gateway.inputs import Message
+from gateway.core.inputs import Message
 
 BROKER_CLOSED = "the broker closed the connection"
 """Why a connection ended of which nothing better is known."""

@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import mqtt5
 
-from gateway.inputs import Message
+from gateway.core.inputs import Message
 from gateway.mqtt.source import Delivery
 from gateway.mqtt.texts import PUBLISH, refusal
 

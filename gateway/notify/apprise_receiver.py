@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
 
+from gateway.core.outcomes import Intent, Transition
 from gateway.errors import EnvgwError, Retryable
 from gateway.notify.describe import Describer
 from gateway.notify.text import Text, render
-from gateway.outcomes import Intent, Transition
 from gateway.redact import Redactor, parts_of
 from gateway.settings import ReceiverSection
 

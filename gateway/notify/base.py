@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from gateway.outcomes import Intent, Transition
+from gateway.core.outcomes import Intent, Transition
 
 
 class Receiver(Protocol):

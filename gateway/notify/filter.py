@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.outcomes import Intent, Transition
+from gateway.core.outcomes import Intent, Transition
 from gateway.settings import ReceiverSection
 
 SEVERITIES = {"info": 0, "warning": 1, "critical": 2}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import structlog
 
+from gateway.core.outcomes import Intent
 from gateway.notify.describe import Describer
 from gateway.notify.text import Text, render
-from gateway.outcomes import Intent
 from gateway.settings import ReceiverSection
 
 Listener = Callable[[Intent, Text], None]

@@ -26,11 +26,11 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 
+from gateway.core.outcomes import Intent, Transition
 from gateway.errors import EnvgwError, Permanent, Retryable
 from gateway.notify.describe import Describer
 from gateway.notify.text import name_of, render
 from gateway.notify.webhook import rfc3339
-from gateway.outcomes import Intent, Transition
 from gateway.settings import BrokerSection, ReceiverSection
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gateway.core.outcomes import Transition
 from gateway.notify.describe import Describer, clean, pick
-from gateway.outcomes import Transition
 
 DRILL = "DIỄN TẬP / EXERCISE"
 

@@ -22,11 +22,11 @@ from urllib.parse import quote
 
 import orjson
 
+from gateway.core.outcomes import Intent, Transition
 from gateway.errors import Permanent, Retryable
 from gateway.httpx_later import import_httpx
 from gateway.notify.describe import Describer
 from gateway.notify.text import both, name_of, render
-from gateway.outcomes import Intent, Transition
 from gateway.redact import Redactor, parts_of, show_host
 from gateway.settings import ReceiverSection
 

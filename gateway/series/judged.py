@@ -1,6 +1,6 @@
 """The production judge over whole series: the flag of every reading in the end, and what each test said of it.
 
-The same tests, limits and roll-up as in the running core (`gateway.judging`), with revisions applied (semantics D2, D4): a reading that
+The same tests, limits and roll-up as in the core (`gateway.core.judging`), with revisions applied (semantics D2, D4): a reading that
 three more confirmed is good, though `step` still says 3. Neighbours are not asked, and nothing is known of receipt and position: those
 tests say 2.
 

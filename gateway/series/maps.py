@@ -21,9 +21,9 @@ from devices.loader import catalogue
 from devices.problems import did_you_mean
 from devices.times import parse_duration
 from devices.units import conversion
+from gateway.config.yamlfile import Document
+from gateway.config.yamlfile import read as read_yaml
 from gateway.errors import EnvgwError
-from gateway.yamlfile import Document
-from gateway.yamlfile import read as read_yaml
 
 _OFFSET = re.compile(r"^([+-])(\d{2}):?(\d{2})$")
 _SLUG = r"^[a-z0-9][a-z0-9-]{0,62}$"

@@ -12,13 +12,13 @@ from typing import Any
 
 from devices.loader import catalogue, derived_table
 from gateway import coreconfig
-from gateway.conditions import derived, vocabulary
 from gateway.config import ConfigError
+from gateway.config.yamlfile import Problem
+from gateway.core.conditions import derived, vocabulary
 from gateway.rulefiles import documents
 from gateway.trial.recording import Progress, Recording
 from gateway.trial.run import Trial
 from gateway.trial.score import Alarm, Difference, Score, alarms, difference, judge_bad, judge_events, runs, scores
-from gateway.yamlfile import Problem
 from rules.loader import library
 from rules.model import Conditions, Rule, RuleModel, canonical, compile_rule
 

@@ -13,15 +13,15 @@ from devices.stations import Registry
 from devices.times import parse_zone
 from gateway import coreconfig
 from gateway.config import ConfigError
+from gateway.config.yamlfile import Problem
+from gateway.core.outcomes import Transition
 from gateway.coreconfig import CoreConfig
-from gateway.outcomes import Transition
 from gateway.rulefiles import documents
 from gateway.trial import places, timelines
 from gateway.trial.diff import Expected, Happened, compare
 from gateway.trial.notation import SILENT
 from gateway.trial.run import Given, Trial
 from gateway.trial.timelines import Timelines
-from gateway.yamlfile import Problem
 from rules.builtin import BUILTINS
 from rules.model import canonical
 

@@ -21,11 +21,11 @@ from devices.quality import Spans
 from devices.reading import Value
 from devices.stations import Device
 from gateway.core import Core, config_digest, config_text
-from gateway.inputs import Config, Input, Link, Message, Start, Tick
-from gateway.judging import Series
-from gateway.outcomes import Outcomes, Transition
-from gateway.state import StationState
-from gateway.summing import Summing
+from gateway.core.inputs import Config, Input, Link, Message, Start, Tick
+from gateway.core.judging import Series
+from gateway.core.outcomes import Outcomes, Transition
+from gateway.core.state import StationState
+from gateway.core.summing import Summing
 
 SOURCE = "trial"
 """The broker of stations that a trial makes up."""

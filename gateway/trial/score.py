@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.outcomes import Transition
+from gateway.core.outcomes import Transition
 from rules.model import SEVERITIES
 
 HOUR_MS = 3_600_000

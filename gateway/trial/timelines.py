@@ -24,11 +24,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from devices import loader
 from devices.problems import did_you_mean
-from gateway import yamlfile
-from gateway.config import ConfigError
-from gateway.configmessages import explain
+from gateway.config import ConfigError, yamlfile
+from gateway.config.messages import explain
+from gateway.config.yamlfile import Document, Problem
 from gateway.trial.notation import Item, parse_series
-from gateway.yamlfile import Document, Problem
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gateway.app import COLLECT_AFTER
 from gateway.core import Core
-from gateway.inputs import Input, Message
+from gateway.core.inputs import Input, Message
 from gateway.ledger import Ledger
 from gateway.settings import LedgerSection
 from tests.bench.measure import Table, percentile

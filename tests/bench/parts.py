@@ -10,11 +10,11 @@ from pathlib import Path
 
 from devices.reading import Line
 from gateway.core import Core
+from gateway.core.inputs import Input, Message
+from gateway.core.outcomes import Outcomes
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.influxdb import InfluxHistory
-from gateway.inputs import Input, Message
 from gateway.ledger import Ledger
-from gateway.outcomes import Outcomes
 from gateway.settings import HistorySection, LedgerSection
 from tests.bench import rules, stream
 from tests.bench.measure import Table, middle, percentile

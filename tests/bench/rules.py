@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.core import Core, config_digest, config_text
-from gateway.inputs import Config, Input, Link, Message, Start, Tick
+from gateway.core.inputs import Config, Input, Link, Message, Start, Tick
 from gateway.trial import backtest, places
 from gateway.trial.recording import Recording
 from gateway.trial.run import Given

@@ -15,10 +15,10 @@ from devices.reading import Line, Value
 from gateway import coreconfig
 from gateway.config import load
 from gateway.core import Core
+from gateway.core.inputs import Command, Config, Input, Link, Start
 from gateway.demo.backfill import backfill
 from gateway.demo.city import DemoCity, demo_file
 from gateway.history.line_protocol import Encoder
-from gateway.inputs import Command, Config, Input, Link, Start
 from tests.tools.history_servers import Influxd
 
 HOUR_MS = 3_600_000

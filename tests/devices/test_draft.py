@@ -16,7 +16,7 @@ from devices.examples import check_example, payload_of
 from devices.loader import catalogue
 from devices.names import guess
 from devices.units import conversion
-from gateway import yamlfile
+from gateway.config import yamlfile
 from tests.devices.building import NOON
 
 

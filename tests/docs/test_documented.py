@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import reference
 from gateway.metrics import METRICS
+from gateway.reference import pages as reference
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]

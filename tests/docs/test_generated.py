@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gateway import reference, yamlfile
+from gateway.config import yamlfile
+from gateway.reference import pages as reference
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parents[2]

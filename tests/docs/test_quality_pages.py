@@ -8,7 +8,7 @@ import pytest
 
 from devices.loader import catalogue
 from devices.qc import model as models
-from gateway import reference_quality
+from gateway.reference import quality as reference_quality
 from tests.bench import quality
 
 ROOT = Path(__file__).parents[2]

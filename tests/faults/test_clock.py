@@ -15,8 +15,8 @@ from gateway import coreconfig
 from gateway.app import Gateway
 from gateway.clock import Clock
 from gateway.config import load
-from gateway.inputs import ClockJump, Link, Message, Start
-from gateway.outcomes import Transition
+from gateway.core.inputs import ClockJump, Link, Message, Start
+from gateway.core.outcomes import Transition
 from tests.tools.mosquitto import Mosquitto
 from tests.tools.publisher import air, publish_all
 from tests.tools.site import Site, air_stations

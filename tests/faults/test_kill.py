@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from gateway.core import Core
+from gateway.core.outcomes import Transition
 from gateway.ledger import Ledger, LedgerReader
-from gateway.outcomes import Transition
 from gateway.recovery import recover
 from tests.tools.mosquitto import Mosquitto
 from tests.tools.publisher import air

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.core.state import SCHEMA
 from gateway.ledger import Ledger, LedgerDamaged, LedgerError
 from gateway.ledger.codec import Packer, unsqueeze
 from gateway.recovery import recover
-from gateway.state import SCHEMA
 from tests.tools.mosquitto import Mosquitto
 from tests.tools.publisher import air, publish_all
 from tests.tools.site import Site, running

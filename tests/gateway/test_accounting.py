@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from devices.reading import Flag, Line
 from devices.rejection import Reason
-from gateway import accounting, coreconfig, outages
-from gateway.accounting import memory_bytes, own_lines
+from gateway import accounting, coreconfig
+from gateway.accounting import memory_bytes
 from gateway.app import Gateway
 from gateway.config import load
-from gateway.core import Core
+from gateway.core import Core, outages
+from gateway.core.accounted import own_lines
+from gateway.core.inputs import Accounting
+from gateway.core.outcomes import Outcomes
 from gateway.history.base import is_asked
 from gateway.history.line_protocol import Encoder
-from gateway.inputs import Accounting
 from gateway.metrics import Metrics
-from gateway.outcomes import Outcomes
 from tests.tools.influx27_standin import Influx27StandIn, Status
 from tests.tools.town import NOW, air, started
 

@@ -11,8 +11,8 @@ from devices.reading import Line, Value
 from gateway import app, coreconfig
 from gateway.app import Gateway
 from gateway.config import load
+from gateway.core.outcomes import Outcomes
 from gateway.history.duckdb_history import DuckDBHistory
-from gateway.outcomes import Outcomes
 from tests.tools.alerts import transition
 
 

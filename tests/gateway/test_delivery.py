@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from devices.reading import Line
+from gateway.core.outcomes import Intent
 from gateway.delivery import FIRST_PAUSE_S, LINGER_S, Backoff, HistoryLane, ReceiverLane
 from gateway.errors import Permanent, Retryable
 from gateway.health import GREEN, RED, YELLOW
 from gateway.history.base import RefusedLine
 from gateway.ledger import AsyncLedger, CommitFailed, Ledger
-from gateway.outcomes import Intent
 from gateway.settings import HistorySection, LedgerSection, ReceiverSection
 from tests.gateway.ledger.building import SMALL, T0, intent, line, message, stored
 

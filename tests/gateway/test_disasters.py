@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from gateway.core import Core
-from gateway.inputs import Input
-from gateway.outcomes import Outcomes
+from gateway.core.inputs import Input
+from gateway.core.outcomes import Outcomes
 from tests.tools.town import MIN, NOW, air, plain, raw, started
 
 DATA = Path(__file__).parents[1] / "data" / "series"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.core import Core, config_digest, config_text
+from gateway.core.inputs import Config, Input
+from gateway.core.outcomes import Outcomes
 from gateway.hydrate import Hydrating, Hydration, known
-from gateway.inputs import Config, Input
 from gateway.ledger import Ledger
-from gateway.outcomes import Outcomes
 from gateway.recovery import recover
 from gateway.settings import LedgerSection
-from tests.gateway.test_core_rules import rule
+from tests.gateway.core.test_core_rules import rule
 from tests.tools.town import MIN, NOW, air, first, plain
 
 

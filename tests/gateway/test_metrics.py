@@ -8,8 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from devices.reading import Line, Value
+from gateway.core.outcomes import Outcomes, Rejected
 from gateway.metrics import METRICS, Metrics, reference
-from gateway.outcomes import Outcomes, Rejected
 from tests.tools.alerts import transition
 
 LINE = Line("air", "hai-chau", "hc-1", "hai-chau", 0, (Value("pm25", 1.0, 1), Value("pm10", None, 9)))

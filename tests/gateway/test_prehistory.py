@@ -13,16 +13,16 @@ import pytest
 from devices.reading import Line
 from gateway import prehistory
 from gateway.core import Core, config_digest, config_text
+from gateway.core.inputs import Config, Input, Tick
+from gateway.core.outcomes import Outcomes
 from gateway.errors import Retryable
 from gateway.history.base import StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.hydrate import Hydrating, Hydration, known
-from gateway.inputs import Config, Input, Tick
 from gateway.ledger import Ledger
-from gateway.outcomes import Outcomes
 from gateway.recovery import recover
 from gateway.settings import HistorySection, LedgerSection
-from tests.gateway.test_core_rules import rule
+from tests.gateway.core.test_core_rules import rule
 from tests.tools.town import MIN, NOW, air, first, plain
 
 OLD = plain(air=2, water=0, rules=[rule("pm25 > 500")])

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from devices.hours import HOUR_MS
 from devices.reading import Line
 from gateway.core import Core
+from gateway.core.inputs import Input
+from gateway.core.summaries import Calendar
 from gateway.history.base import StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
-from gateway.inputs import Input
 from gateway.rebuild import PART_DAYS, Range, Rebuilding, chosen, query_range
 from gateway.reinterpret import merged
 from gateway.settings import HistorySection
-from gateway.summaries import Calendar
-from tests.gateway.test_summing import HOUR, START, probe
+from tests.gateway.core.test_summing import HOUR, START, probe
 from tests.tools.town import MIN, NOW, air, plain, started
 
 DAYS = 3

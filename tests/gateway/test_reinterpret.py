@@ -10,9 +10,9 @@ import pytest
 
 from devices.reading import Line
 from gateway.core import Core, config_text
-from gateway.inputs import Input, Message, Replayed
+from gateway.core.inputs import Input, Message, Replayed
+from gateway.core.outcomes import Outcomes
 from gateway.ledger import Ledger
-from gateway.outcomes import Outcomes
 from gateway.recovery import recover
 from gateway.reinterpret import CannotReinterpret, Plan, plan
 from gateway.settings import LedgerSection

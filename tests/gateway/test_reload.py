@@ -12,8 +12,8 @@ import pytest
 from gateway import coreconfig, reload
 from gateway.app import Gateway
 from gateway.config import load
+from gateway.core.inputs import Message
 from gateway.health import YELLOW, HealthPart
-from gateway.inputs import Message
 from gateway.reload import Reader, seen
 
 MAIN = """\

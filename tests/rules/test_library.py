@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway import coreconfig, yamlfile
+from gateway import coreconfig
+from gateway.config import yamlfile
+from gateway.config.yamlfile import Problem
 from gateway.coreconfig import CoreConfig
 from gateway.trial import timelines
 from gateway.trial.ruletest import run_file
-from gateway.yamlfile import Problem
 from rules.loader import library
 
 FOLDER = Path(__file__).parents[2] / "rules" / "library"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.core.outcomes import Intent, Transition
 from gateway.notify.describe import Describer, ParameterText
-from gateway.outcomes import Intent, Transition
 
 START_MS = 1_795_417_200_000  # 2026-11-23T07:00:00Z, 14:00 in Da Nang
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from devices.loader import shipped_types
 from gateway.core import Core, config_digest, config_text
-from gateway.inputs import Config, Input, Link, Message, Start
+from gateway.core.inputs import Config, Input, Link, Message, Start
 
 NOW = 1_773_453_600_001
 """2026-03-14T02:00:00.001Z: an hour has just begun."""

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from devices.topics import match
 from gateway.commands import acl
 from gateway.commands.acl import Login
+from gateway.core.outcomes import Transition
 from gateway.notify.mqtt import level, topic_of
-from gateway.outcomes import Transition
 from gateway.settings import ReceiverSection
 from tests.gateway.commands.place import REGISTRY, Place
 from tests.tools.alerts import transition

@@ -17,10 +17,10 @@ from gateway.api.events import iso
 from gateway.commands.backtest import over_history
 from gateway.config import load
 from gateway.core import Core
+from gateway.core.inputs import Config, Input, Link, Message, Start, Tick
+from gateway.core.outcomes import Transition
 from gateway.errors import EnvgwError
 from gateway.history.factory import make_history
-from gateway.inputs import Config, Input, Link, Message, Start, Tick
-from gateway.outcomes import Transition
 from gateway.trial.score import Alarm, alarms
 from tests.tools.commands import envgw
 from tests.tools.history_servers import Influxd

@@ -13,8 +13,8 @@ from devices.reading import Line
 from gateway.commands import import_archive
 from gateway.commands.client import Busy, NotRunning
 from gateway.commands.import_archive import Running
+from gateway.core.inputs import Imported
 from gateway.imports.rows import Group, Part
-from gateway.inputs import Imported
 from gateway.ledger import Ledger, LedgerReader
 from tests.gateway.commands.place import Place
 from tests.tools.mosquitto import free_port

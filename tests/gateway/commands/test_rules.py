@@ -9,9 +9,9 @@ from devices.reading import Line, Value
 from gateway import coreconfig
 from gateway.commands.rules import check, diff, difference
 from gateway.config import load
+from gateway.core.outcomes import Outcomes
 from gateway.history.factory import make_history
 from gateway.ledger import Ledger
-from gateway.outcomes import Outcomes
 from gateway.rulefiles import with_rules
 from gateway.settings import LedgerSection, Settings
 from tests.tools.town import MIN, NOW, air

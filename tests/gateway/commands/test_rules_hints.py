@@ -11,7 +11,7 @@ from devices.interpret import Interpreter, build_interpreter
 from gateway.commands.rules import check
 from gateway.commands.rules_hints import hints, measured_at
 from rules.model import RuleModel
-from tests.gateway.test_core_rules import rule
+from tests.gateway.core.test_core_rules import rule
 from tests.tools.town import plain
 
 

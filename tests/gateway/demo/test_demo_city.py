@@ -14,10 +14,10 @@ from devices.loader import catalogue, shipped_types
 from devices.rejection import Rejection
 from devices.topics import matcher
 from gateway import config
-from gateway.conditions import vocabulary
+from gateway.core.conditions import vocabulary
+from gateway.core.inputs import Message
 from gateway.demo.backfill import backfill
 from gateway.demo.city import DemoCity, RealSeries, demo_file
-from gateway.inputs import Message
 from gateway.simulate.city import DAY, HOUR, MINUTE
 from rules.model import Conditions, RuleModel, check_rules
 from rules.operands import limit_of

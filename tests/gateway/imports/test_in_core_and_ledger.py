@@ -6,8 +6,8 @@ from pathlib import Path
 
 from devices.reading import Line, Value
 from gateway.core import Core
-from gateway.inputs import Imported, Tick
-from gateway.outcomes import Outcomes
+from gateway.core.inputs import Imported, Tick
+from gateway.core.outcomes import Outcomes
 from gateway.recovery import recover
 from tests.gateway.test_reinterpret import IN_PPB, Plant
 from tests.tools.town import MIN, NOW, air, plain, started

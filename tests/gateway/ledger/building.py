@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from devices.reading import Line, Value
-from gateway.inputs import Input, Message
+from gateway.core.inputs import Input, Message
+from gateway.core.outcomes import Intent, Outcomes, Rejected, Transition
 from gateway.ledger import Ledger
-from gateway.outcomes import Intent, Outcomes, Rejected, Transition
 from gateway.settings import LedgerSection
 
 T0 = 1_760_000_000_000

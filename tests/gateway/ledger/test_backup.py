@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.inputs import Config, Input
+from gateway.core.inputs import Config, Input
 from gateway.ledger import (
     LedgerDamaged,
     LedgerError,

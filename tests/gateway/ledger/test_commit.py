@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inputs import Input, Replayed
+from gateway.core.inputs import Input, Replayed
+from gateway.core.outcomes import Outcomes
 from gateway.ledger import CommitFailed, Ledger
-from gateway.outcomes import Outcomes
 from tests.gateway.ledger.building import T0, fill, intent, ledger, line, message, rejected, stored, transition
 
 

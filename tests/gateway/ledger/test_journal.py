@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inputs import Accounting, ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick
+from gateway.core.inputs import Accounting, ClockJump, Command, Config, Input, Link, Message, Replayed, Shed, Start, Tick
+from gateway.core.outcomes import Outcomes
 from gateway.ledger import LedgerDamaged, LedgerError, LedgerReader
-from gateway.outcomes import Outcomes
 from tests.gateway.ledger.building import HOUR, T0, fill, ledger, message, stored
 
 TIMES = st.integers(0, 2**42)

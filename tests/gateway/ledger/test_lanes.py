@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.inputs import Input, Tick
+from gateway.core.inputs import Input, Tick
+from gateway.core.outcomes import Outcomes
 from gateway.ledger import LedgerError, LedgerReader
-from gateway.outcomes import Outcomes
 from tests.gateway.ledger.building import T0, fill, intent, ledger, line, message, stored
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from gateway.inputs import Config, Input
+from gateway.core.inputs import Config, Input
+from gateway.core.outcomes import Outcomes
 from gateway.ledger import Ledger, PruneReport
-from gateway.outcomes import Outcomes
 from tests.gateway.ledger.building import HOUR, T0, fill, intent, ledger, message, stored
 
 DAY = 24 * HOUR

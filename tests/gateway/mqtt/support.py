@@ -13,7 +13,7 @@ import aiomqtt
 import mqtt5
 
 from gateway.clock import Clock
-from gateway.inputs import Link, Message, Shed
+from gateway.core.inputs import Link, Message, Shed
 from gateway.mqtt.inbox import Item, SharedInbox
 from gateway.mqtt.source import Delivery, Source
 from gateway.settings import BrokerSection

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.clock import Clock
+from gateway.core.inputs import ClockJump, Command, Link, Message, Shed, received
 from gateway.errors import EnvgwError
-from gateway.inputs import ClockJump, Command, Link, Message, Shed, received
 from gateway.mqtt.inbox import InboxFull, Item, SharedInbox, Submission, input_of
 from gateway.mqtt.source import Delivery
 from tests.gateway.mqtt.support import until

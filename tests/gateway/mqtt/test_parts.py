@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.core.inputs import Message
 from gateway.errors import EnvgwError
-from gateway.inputs import Message
 from gateway.mqtt.drain import DrainProbe
 from gateway.mqtt.endpoint import Backoff, parse_url
 from gateway.mqtt.factory import acknowledge_all, make_source

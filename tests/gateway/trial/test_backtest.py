@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from devices.times import parse_zone
 from gateway.core import Core
-from gateway.inputs import Config, Link, Message, Start, Tick
+from gateway.core.inputs import Config, Link, Message, Start, Tick
+from gateway.core.summing import Summing
 from gateway.series.maps import SeriesMap
-from gateway.summing import Summing
 from gateway.trial import backtest, places, report
 from gateway.trial.backtest import Labels
 from gateway.trial.picture import draw, thinned, with_gaps
