@@ -93,9 +93,12 @@ class Board:
         """The choice of wards: the first part of areas."""
         self._query("area", words.AREA, influxql.tag_values("area"), regex=WARDS)
 
-    def stations(self, source: str = "/^(air|water|device)$/", *, multi: bool = True) -> None:
-        """The choice of stations in the wards chosen: those of one measurement; one, or (`multi`) several."""
-        self._query("station", words.STATION, influxql.tag_values("station", source, influxql.IN_AREA), multi=multi)
+    def stations(self, source: str = "/^(air|water|device)$/", *, first: str = "") -> None:
+        """The choice of stations in the wards chosen, of one measurement: several, or one, with `first` to begin with.
+
+        Where there is no station `first`, Grafana begins with the first there is.
+        """
+        self._query("station", words.STATION, influxql.tag_values("station", source, influxql.IN_AREA), first=first)
 
     def tags(self, name: str, label: Text, tag: str, source: str) -> None:
         """The choice of values of another tag."""
@@ -116,7 +119,7 @@ class Board:
             .current(dashboard.VariableOption(text=words.name(begin, self.language), value=begin.id))
         )
 
-    def _query(self, name: str, label: Text, query: str, *, regex: str = "", multi: bool = True) -> None:
+    def _query(self, name: str, label: Text, query: str, *, regex: str = "", first: str = "") -> None:
         variable = (
             builders.QueryVariable(name)
             .label(label.of(self.language))
@@ -125,10 +128,11 @@ class Board:
             .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
             .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
             .regex(regex)
-            .multi(multi)
-            .include_all(multi)
+            .multi(not first)
+            .include_all(not first)
         )
-        self._board.with_variable(variable.all_value(".*").current(ALL) if multi else variable)
+        begin = variable.current(dashboard.VariableOption(text=first, value=first)) if first else variable.all_value(".*").current(ALL)
+        self._board.with_variable(begin)
 
     # ------------------------------------------------------------------ panels
 

@@ -97,6 +97,9 @@ def _variables(board: dict[str, Any]) -> Iterator[str]:
         yield f"variable {name!r} is used and not defined"
     for name in sorted(set(defined) - asked):
         yield f"variable {name!r} is defined and not used"
+    for name, variable in defined.items():
+        if variable["type"] != "datasource" and not variable.get("current", {}).get("value"):
+            yield f"variable {name!r} has no value to begin with"
 
 
 def _used(place: Any) -> set[str]:

@@ -17,10 +17,10 @@ WEEK, YEAR = "1w", "52w"
 _STEP = {"custom.lineInterpolation": "stepAfter", "custom.lineWidth": 2, "custom.fillOpacity": 0}
 
 
-def variables(board: Board, medium: str, first: str) -> None:
-    """Ward, station of this medium, and a parameter for the panels that show one of many."""
+def variables(board: Board, medium: str, first_station: str, first: str) -> None:
+    """Ward, station of this medium, and a parameter for the panels that show one of many; station and parameter to begin with."""
     board.wards()
-    board.stations(medium, multi=False)
+    board.stations(medium, first=first_station)
     board.parameters([parameter for parameter in loader.catalogue().values() if parameter.medium == medium], first)
     board.annotate_alerts()
 

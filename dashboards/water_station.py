@@ -12,6 +12,8 @@ from devices import loader
 from devices.indices.limits import SAMPLE
 
 NAME = "water-station"
+STATION = "thu-bon-01"
+"""The demo's with the most to see; in another city Grafana begins with the first it finds."""
 PARAMETERS = ("level", "do", "ph", "ec", "turbidity", "water_temp")
 """Those that are rarer can be chosen at the top of the page."""
 STANDARD = "qcvn-08-2023"
@@ -30,7 +32,7 @@ def build(language: Language) -> dict[str, Any]:
         since="now-3d",
     )
     catalogue = loader.catalogue()
-    station.variables(board, "water", "do")
+    station.variables(board, "water", STATION, "do")
     station.index(board, "vn_wqi", "VN_WQI")
     board.row(Text("Thông số", "Parameters"))
     for name in PARAMETERS:

@@ -64,7 +64,7 @@ def dashboards_push(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload folder, data source and dashboards to a Grafana (9.4 or newer). Needs the extra `[grafana]`. Twice changes nothing."""
+    """Upload folder, data source and dashboards to a Grafana (9.4.6 or newer). Needs the extra `[grafana]`. Twice changes nothing."""
     from dashboards import push, stored
 
     languages = tuple(dict.fromkeys(language or ["vi", "en"]))

@@ -11,9 +11,12 @@ from dashboards.lint import queried
 from tests.dashboards import demo_day
 
 BOARDS: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in generated().items()}
-CHOSEN = {"station": ".*", "area": ".*", "parameter": "pm25", "gateway": ".*"}
-OF_BOARD = {"air-station": {"station": "hai-chau-01"}, "water-station": {"station": "thu-bon-01", "parameter": "do"}}
-"""Stations with alerts and with all that the panels of their medium show."""
+
+
+def begun(board: str) -> dict[str, str]:
+    """What each variable is filled with when a dashboard is opened: its `current` in the JSON, of "All" its `allValue`."""
+    variables = [one for one in BOARDS[board]["templating"]["list"] if one["type"] != "datasource"]
+    return {one["name"]: one["allValue"] if (value := one["current"]["value"]) == "$__all" else value for one in variables}
 
 
 def escaped(value: str) -> str:
@@ -23,7 +26,7 @@ def escaped(value: str) -> str:
 
 def filled(board: str, query: str, **chosen: str) -> str:
     """The query as Grafana sends it."""
-    values = CHOSEN | OF_BOARD.get(board.split(".")[0], {}) | chosen
+    values = begun(board) | chosen
     query = query.replace("$timeFilter", f"time >= {demo_day.START_MS}ms and time <= {demo_day.END_MS}ms").replace("$__interval", "10m")
     for variable, value in values.items():
         query = query.replace(f"${{{variable}:regex}}", value).replace(f"${{{variable}}}", value)

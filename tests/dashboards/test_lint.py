@@ -43,6 +43,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "named source": (lambda board: _panel(board)["datasource"].update(uid="P951FEA4DE68E13C5"), "is named"),
     "source of a query": (lambda board: _panel(board)["targets"][0].update(datasource="InfluxDB"), "is named"),
     "unknown variable": (lambda board: _panel(board)["targets"][0].update(query="SELECT $__interval, ${wards}"), "'wards' is used"),
+    "nothing chosen": (lambda board: board["templating"]["list"][1].pop("current"), "has no value to begin with"),
     "unused variable": (lambda board: board["templating"]["list"].append({"name": "host", "type": "query"}), "'host' is defined"),
     "panel of 12 only": (lambda board: _panel(board).update(type="canvas"), "of type canvas"),
     "panel of 8 only": (lambda board: _panel(board).update(type="graph"), "of type graph"),

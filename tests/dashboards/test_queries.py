@@ -1,4 +1,5 @@
-"""Every question of every dashboard is put to a real InfluxDB that holds a day of the demo, and must be answered with rows.
+"""Every question of every dashboard, as a page asks it when it is opened, is put to a real InfluxDB that holds a day of the demo, and must
+be answered with rows.
 
 A question counts as answered if its stated columns are there and hold something. What Grafana does before it sends a question
 (variables, time range, interval) is done here in the same way.
