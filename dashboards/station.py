@@ -209,7 +209,9 @@ def limits_table(board: Board, standards: Sequence[str]) -> None:
     lines: list[str] = []
     for standard in standards:
         level = loader.limits().default_class(standard) if standard.startswith("who") else None  # not the interim targets
-        mine = [one for one in loader.limits() if one.standard == standard and one.parameter in catalogue and one.effective_to is None]
+        # (Lead in air is limited in µg/m³; the catalogue's lead is that of water.)
+        known = [one for one in loader.limits() if one.parameter in catalogue and one.unit == catalogue[one.parameter].unit]
+        mine = [one for one in known if one.standard == standard and one.effective_to is None]
         mine = [one for one in mine if level in (None, one.class_)]
         head = Text("| Thông số | Giới hạn |", "| Parameter | Limit |").of(of)
         lines += [f"**{mine[0].standard_name}** — {mine[0].source}", "", head, "| --- | --- |"]

@@ -34,7 +34,7 @@ class Limit(NamedTuple):
     most: float | None
     least: float | None
     unit: str
-    """UCUM: the parameter's canonical unit."""
+    """UCUM: of the parameter as the standard means it. That is the canonical unit, but for lead in air, which no device type measures."""
     source: str
     status: Status
     remark: str | None

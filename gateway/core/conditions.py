@@ -22,7 +22,10 @@ class DatedLimits:
     def __init__(self) -> None:
         self._found: dict[LimitKey, list[Limit]] = {}
         self._known: dict[LimitKey, tuple[list[int], list[float | None]]] = {}
+        known = loader.catalogue()
         for limit in loader.limits():
+            if limit.parameter in known and limit.unit != known[limit.parameter].unit:
+                continue  # lead in air, µg/m³: the catalogue's lead is that of water, mg/L, and the two must not be compared
             names = dict.fromkeys((limit.standard_name.partition("/")[0], limit.standard_name, limit.standard))
             default = limit.class_ == loader.limits().default_class(limit.standard)
             for name in names:

@@ -43,3 +43,14 @@ def test_what_was_asked_before_changes_nothing(asked: list[tuple[LimitKey, int]]
         found = LIMITS.value(key, at_ms)
         assert found == DatedLimits().value(key, at_ms)
         assert found is None or any(value == found and in_force(day) for *_, value, in_force in known)
+
+
+def test_a_limit_is_offered_in_the_unit_of_its_parameter_alone() -> None:
+    """Lead in air (QCVN 05, µg/m³) is not the catalogue's lead, that of water (mg/L): no condition may compare the two."""
+    known = loader.catalogue()
+    units = {(limit.standard, limit.parameter): limit.unit for limit in loader.limits()}
+    assert units["qcvn-05-2023", "lead"] == "ug/m3" != known["lead"].unit == units["qcvn-08-2023", "lead"]
+    offered = {(key.standard, key.parameter) for key in LIMITS.keys()}
+    assert ("qcvn-05-2023", "lead") not in offered
+    assert ("qcvn-08-2023", "lead") in offered
+    assert {one for one in offered if one in units and one[1] in known and units[one] != known[one[1]].unit} == set()
