@@ -50,7 +50,7 @@ def test_a_limit_is_offered_in_the_unit_of_its_parameter_alone() -> None:
     known = loader.catalogue()
     units = {(limit.standard, limit.parameter): limit.unit for limit in loader.limits()}
     assert units["qcvn-05-2023", "lead"] == "ug/m3" != known["lead"].unit == units["qcvn-08-2023", "lead"]
-    offered = {(key.standard, key.parameter) for key in LIMITS.keys()}
+    offered = {(key.standard, key.parameter) for key in list(LIMITS.keys())}
     assert ("qcvn-05-2023", "lead") not in offered
     assert ("qcvn-08-2023", "lead") in offered
     assert {one for one in offered if one in units and one[1] in known and units[one] != known[one[1]].unit} == set()
