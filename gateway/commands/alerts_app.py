@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -39,11 +40,14 @@ def alerts_list(
     if as_json:
         print_json(rows)
         return
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for row in rows:
         reading = "" if row["value"] is None else f"{row['parameter']} {row['value']:g} {row['unit']}"
         name = row["names"].get("vi") or row["names"].get("en") or row["rule"]
         where = row["station"] or row["device"]
-        print(f"{row['since']}  {row['severity']:<8} {row['state']:<8} {where:<18} {name}  {reading}  {row['episode']}")
+        marks = [f"[{row['acknowledged_by']} takes care]"] if row["acknowledged_by"] else []
+        marks += [f"[silenced until {row['silenced_until']}]"] if row["state"] != "resolved" and (row["silenced_until"] or "") > now else []
+        print("  ".join([f"{row['since']}  {row['severity']:<8} {row['state']:<8} {where:<18} {name}", reading, row["episode"], *marks]))
     if not rows:
         print("no alerts", file=sys.stderr)
 

@@ -110,6 +110,24 @@ def test_a_restart_keeps_the_open_alert_and_tells_nobody_twice(tmp_path: Path, m
         assert site.log.read_text().count("PM2.5 smoke") == 1
 
 
+def test_an_open_alert_is_acknowledged_and_silenced_from_the_command_line(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    site = Site(tmp_path / "site", mosquitto.url)
+    with running(site):
+        site.until_connected()
+        publish(mosquitto, "sensors/air/an-0001", air("an-0001", pm25=150))
+        site.until(lambda s: s["alerts"]["firing"] == 1)
+        episode = site.get("/api/v1/alerts").json()[0]["episode"]
+        assert site.cli("alerts", "ack", episode, "--operator", "Lan").strip() == f"{episode}: acknowledged by Lan"
+        said = site.cli("alerts", "silence", episode, "--for", "2h", "--operator", "Lan", "--comment", "we know")
+        assert said.startswith(f"{episode}: silenced by Lan until 20")
+        until = said.rsplit(" ", 1)[1].strip()
+        line = site.cli("alerts", "list").strip()
+        assert line.endswith(f"{episode}  [Lan takes care]  [silenced until {until}]")
+        assert "no longer silenced" in site.cli("alerts", "silence", episode, "--for", "0s", "--operator", "Lan")
+        assert site.cli("alerts", "list").strip().endswith(f"{episode}  [Lan takes care]")
+        site.cli("alerts", "silence", episode, "--for", "soon", "--operator", "Lan", expect=2)
+
+
 def test_status_and_query_work_when_the_gateway_is_down(tmp_path: Path, mosquitto: Mosquitto) -> None:
     site = Site(tmp_path / "site", mosquitto.url)
     with running(site):
