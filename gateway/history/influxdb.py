@@ -96,10 +96,8 @@ class InfluxHistory:
         request (settings, licence, a proxy), and setting all our lines aside, or asking about each, would be a loss."""
         probe = await self._post(f"gateway,area=-,device=-,station=- probe=1 {line.time_ms}")
         if not probe.ok:
-            raise Retryable(
-                f"{self._http.where} refuses every line ({refusal.status}: {refusal.message}): check `org`, `bucket` and url of history {self.name}",
-                red=True,
-            )
+            says = f"{self._http.where} refuses every line ({refusal.status}: {refusal.message})"
+            raise Retryable(f"{says}: check `org`, `bucket` and `url` of history {self.name}", red=True)
 
     def query(
         self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"
