@@ -14,11 +14,11 @@ import io
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import orjson
 
@@ -85,8 +85,10 @@ async def query_offline(
     """One question to it. Whoever has many opens it once: opening an embedded history takes longer than most answers."""
     async with opened_offline(settings, data_dir) as history:
         asked = history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution)
-        async for reading in asked:
-            yield reading
+        # Whoever breaks off must not leave a question behind in a history that is being closed.
+        async with aclosing(cast(AsyncGenerator[StoredReading], asked)):
+            async for reading in asked:
+                yield reading
 
 
 async def batches(rows: AsyncIterator[StoredReading]) -> AsyncIterator[list[StoredReading]]:
