@@ -44,20 +44,20 @@ class Wanted:
 async def export(settings: Settings, core: CoreConfig, wanted: Wanted) -> dict[str, Any]:
     """Do it; returns the manifest. Raises EnvgwError."""
     check_parameters(wanted.parameters)
-    found = where(settings)
-    whole = period(wanted, found.now_ms)
-    with bar("exporting") as told:
-        order = Order(
-            ask=_ask(found, wanted),
-            whole=whole,
-            asked=_asked(wanted),
-            about=provenance(settings, core, found),
-            unit_of=unit_of,
-            now_ms=found.now_ms,
-            keep=_filter(wanted),
-            told=_part(told, whole),
-        )
-        return await _write(order, wanted, core.interpreter.registry)
+    async with where(settings) as found:
+        whole = period(wanted, found.now_ms)
+        with bar("exporting") as told:
+            order = Order(
+                ask=_ask(found, wanted),
+                whole=whole,
+                asked=_asked(wanted),
+                about=provenance(settings, core, found),
+                unit_of=unit_of,
+                now_ms=found.now_ms,
+                keep=_filter(wanted),
+                told=_part(told, whole),
+            )
+            return await _write(order, wanted, core.interpreter.registry)
 
 
 def _prepare(wanted: Wanted) -> bool:

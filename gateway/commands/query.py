@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -18,8 +19,8 @@ from gateway.api.times import parse_instant
 from gateway.commands.client import Api, NotRunning
 from gateway.commands.progress import Told, bar
 from gateway.errors import DeliveryError, EnvgwError, Permanent
-from gateway.history.base import Resolution, StoredReading
-from gateway.history.query import Format, query_offline, write_answer
+from gateway.history.base import History, Resolution, StoredReading
+from gateway.history.query import Format, opened_offline, query_offline, write_answer
 from gateway.history.rows import extra_columns, iso, reading_of
 from gateway.settings import HistorySection, Settings
 
@@ -77,30 +78,31 @@ class Where:
     """The gateway answers; else the history itself is asked."""
     now_ms: int
     """The gateway's time, else ours."""
+    opened: History | None = None
+    """The history itself; None if the gateway answers."""
 
     def rows(self, station: str | None, parameters: list[str] | None, since_ms: int, until_ms: int) -> AsyncIterator[StoredReading]:
         """Readings with since < time <= until, ordered by station, device, parameter, time. Raises EnvgwError."""
-        if self.running:
+        if self.opened is None:
             return _online(self.settings, station, parameters, iso(since_ms), iso(until_ms), "raw")
-        return query_offline(
-            self.history,
-            self.settings.gateway.data_dir,
-            station=station,
-            parameters=parameters,
-            since_ms=since_ms,
-            until_ms=until_ms,
-        )
+        return self.opened.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms)
 
 
-def where(settings: Settings) -> Where:
-    """The running gateway, else the history that would answer for it. Raises EnvgwError if there is neither."""
+@asynccontextmanager
+async def where(settings: Settings) -> AsyncGenerator[Where]:
+    """The running gateway, else the history that would answer for it, until the block ends. Raises EnvgwError if there is neither."""
     try:
         now_ms, running = read_instant(Api(settings).get("/api/v1/status")["time"], UTC), True
     except NotRunning:
         now_ms, running = int(datetime.now(UTC).timestamp() * 1000), False
     if not settings.history:
         raise EnvgwError("no history that can be asked is configured (`history:`)")
-    return Where(settings, _answering(settings), running, now_ms)
+    found = _answering(settings)
+    if running:
+        yield Where(settings, found, running, now_ms)
+        return
+    async with opened_offline(found, settings.gateway.data_dir) as history:
+        yield Where(settings, found, running, now_ms, history)
 
 
 def _answering(settings: Settings) -> HistorySection:

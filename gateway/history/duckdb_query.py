@@ -59,17 +59,6 @@ LEFT JOIN whole ON whole.id = found.id LEFT JOIN marks ON marks.line = whole.lin
 ORDER BY place, found.time_ms, kind, revision DESC
 """
 _NAMES = (*INDEX_NOTES, *SUMMARY_NOTES, FINAL)
-_NOTES = f"""{_WANTED}, whole AS (SELECT unnest($lines) AS line, unnest($of) AS id)
-SELECT id, time_ms, value, flag, name, text
-FROM (
-    SELECT series AS id, time_ms, '' AS name, revision, value, flag, NULL AS text FROM reading_all WHERE {_SPAN} {{named}}
-    UNION ALL SELECT series, time_ms, '', revision, value, flag, NULL FROM summary_all WHERE {_SPAN} {{named}}
-    UNION ALL SELECT series, time_ms, name, revision, number, 0, text FROM note_all WHERE {_SPAN} {{named}}
-    UNION ALL SELECT whole.id, time_ms, name, revision, number, 0, text
-    FROM note_all JOIN whole ON line = series WHERE {_SPAN} AND name = '{FINAL}'
-) AS found JOIN wanted USING (id)
-ORDER BY place, time_ms, kind, name, revision DESC
-"""
 _NOTES = f"""
 SELECT time_ms, station, device, area, CASE parameter WHEN '' THEN name ELSE parameter || '_' || name END AS field, number, text
 FROM note_all JOIN series ON id = series WHERE medium = $medium AND ($station IS NULL OR station = $station) AND {_SPAN}

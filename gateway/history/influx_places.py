@@ -200,6 +200,8 @@ class BucketOf2(Place):
         name, organisation = self._settings.bucket, bucket.get("orgID", "")
         listed = (await self._call("GET", "/api/v2/dbrps", {"orgID": organisation, "db": name})).get("content") or []
         here = [item for item in listed if item.get("database") == name and item.get("default")]
+        # What somebody made goes before what a bucket's name gives of itself (`virtual`).
+        here = [item for item in here if not item.get("virtual")] or here
         if any(item.get("bucketID") == bucket["id"] for item in here) or (found and not here):
             return self.finding("mapping", State.OK, f"InfluxQL finds it as database {name!r}")
         if here:

@@ -65,7 +65,6 @@ class InfluxHistory:
     async def _send(self, lines: Sequence[Line], texts: Sequence[str]) -> list[RefusedLine]:
         """Send all, in ever smaller pieces where the server objects; the lines that it refuses singly, with its reason."""
         refused: list[RefusedLine] = []
-        unclear: list[tuple[Line, Answer]] = []
         accepted = False
         pieces = [(0, len(texts))]
         while pieces:
@@ -81,10 +80,11 @@ class InfluxHistory:
             elif answer.status == 413:
                 refused.append(RefusedLine(lines[start], f"the line alone is too large for the server: {answer.message}"))
             else:
-                unclear.append((lines[start], answer))
-        if unclear and not accepted:
-            await self._prove_lines_are_taken(*unclear[0])
-        return refused + [RefusedLine(line, answer.message or f"refused with status {answer.status}") for line, answer in unclear]
+                if not accepted:
+                    await self._prove_lines_are_taken(lines[start], answer)
+                    accepted = True
+                refused.append(RefusedLine(lines[start], answer.message or f"refused with status {answer.status}"))
+        return refused
 
     async def _post(self, text: str) -> Answer:
         answer = await self._http.exchange("POST", self._path, self._params, text.encode())
@@ -92,11 +92,12 @@ class InfluxHistory:
         return answer
 
     async def _prove_lines_are_taken(self, line: Line, refusal: Answer) -> None:
-        """Send a line beyond doubt, because nothing else was accepted: if that is refused too, the fault is in the
-        request (settings, licence, a proxy), and setting all our lines aside for it would be a loss."""
+        """Send a line beyond doubt, because nothing else was accepted yet: if that is refused too, the fault is in the
+        request (settings, licence, a proxy), and setting all our lines aside, or asking about each, would be a loss."""
         probe = await self._post(f"gateway,area=-,device=-,station=- probe=1 {line.time_ms}")
         if not probe.ok:
-            raise Retryable(f"{self._http.where} refuses every line ({refusal.status}: {refusal.message}): check the settings", red=True)
+            says = f"{self._http.where} refuses every line ({refusal.status}: {refusal.message})"
+            raise Retryable(f"{says}: check `org`, `bucket` and `url` of history {self.name}", red=True)
 
     def query(
         self, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int, resolution: Resolution = "raw"

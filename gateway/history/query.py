@@ -13,16 +13,17 @@ import csv
 import io
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import orjson
 
 from gateway.errors import EnvgwError
-from gateway.history.base import Resolution, StoredReading
+from gateway.history.base import History, Resolution, StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.factory import make_history
 from gateway.history.parquet import ParquetMaker
@@ -66,19 +67,28 @@ async def write_answer(
     return written
 
 
+@asynccontextmanager
+async def opened_offline(settings: HistorySection, data_dir: Path) -> AsyncGenerator[History]:
+    """The configured history without a gateway, for reading, until the block ends. Raises `EnvgwError`; for a DuckDB file that a
+    running gateway has open the first question says so: then only the gateway's own API (`/api/v1/readings`) can answer."""
+    history = DuckDBHistory(settings, data_dir, read_only=True) if settings.kind == "duckdb" else make_history(settings, data_dir)
+    try:
+        yield history
+    finally:
+        await history.close()
+
+
 async def query_offline(
     settings: HistorySection, data_dir: Path, *, station: str | None, parameters: Sequence[str] | None, since_ms: int, until_ms: int,
     resolution: Resolution = "raw",
 ) -> AsyncIterator[StoredReading]:  # fmt: skip
-    """Ask the configured history without a gateway. Raises `EnvgwError`; for a DuckDB file that a running gateway has
-    open it says so: then only the gateway's own API (`/api/v1/readings`) can answer."""
-    history = DuckDBHistory(settings, data_dir, read_only=True) if settings.kind == "duckdb" else make_history(settings, data_dir)
-    try:
+    """One question to it. Whoever has many opens it once: opening an embedded history takes longer than most answers."""
+    async with opened_offline(settings, data_dir) as history:
         asked = history.query(station=station, parameters=parameters, since_ms=since_ms, until_ms=until_ms, resolution=resolution)
-        async for reading in asked:
-            yield reading
-    finally:
-        await history.close()
+        # Whoever breaks off must not leave a question behind in a history that is being closed.
+        async with aclosing(cast(AsyncGenerator[StoredReading], asked)):
+            async for reading in asked:
+                yield reading
 
 
 async def batches(rows: AsyncIterator[StoredReading]) -> AsyncIterator[list[StoredReading]]:

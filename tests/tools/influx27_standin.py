@@ -3,14 +3,16 @@
 The answers to writes (status, `code`, text) were recorded from a real 2.7.12, which cannot be installed where these tests
 run; what lands is run against a real one besides. Of reading (`/query`) only two questions are imitated, which setup and doctor ask:
 the fields of all measurements, and the points of one time or the oldest one; tests look at `points`.
-Buckets, organisations, mappings and deletion follow InfluxDB's API reference for 2.7 and the source of its mappings (virtual
-mappings are listed); they were not recorded.
+Buckets, organisations, mappings, deletion, and what a token may not follow InfluxDB's API reference for 2.7 and its source (virtual
+mappings are listed; an explicit one goes before them); they were not recorded.
 
     one malformed line           400 invalid                nothing of the batch is stored
     one field type conflict      422 unprocessable entity   partial write, the others are stored
     outside retention            422 unprocessable entity   partial write, the others are stored
     wrong or no token            401 unauthorized
-    unknown bucket               404 not found
+    a token that may not write   403 forbidden
+    no organisation stated       400 invalid                (/write needs none)
+    unknown bucket, organisation 404 not found
     body above `max_body`        413 request too large
     else                         204
 
@@ -35,6 +37,7 @@ from email.utils import formatdate
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+_ORG_ID = "0a0a0a0a0a0a0a0a"
 Fields = dict[str, float | int | str | bool]
 Key = tuple[str, tuple[tuple[str, str], ...], int]
 """Measurement, tags in order of their names, time in ms."""
@@ -145,6 +148,8 @@ class Influx27StandIn:
         """Whether the token may look at and make buckets and mappings."""
         self.reads = True
         """Whether the token may read."""
+        self.writes = True
+        """Whether the token may write, and delete."""
         self.buckets: dict[str, dict[str, Any]] = {}
         """Id → bucket, as the API shows it."""
         self.mappings: list[dict[str, Any]] = []
@@ -159,7 +164,7 @@ class Influx27StandIn:
         """Make a bucket."""
         number = f"{len(self.buckets) + 1:016x}"
         rules = [{"type": "expire", "everySeconds": retention_s, "shardGroupDurationSeconds": 604_800}]
-        self.buckets[number] = {"id": number, "orgID": "0a0a0a0a0a0a0a0a", "type": "user", "name": name, "retentionRules": rules}
+        self.buckets[number] = {"id": number, "orgID": _ORG_ID, "type": "user", "name": name, "retentionRules": rules}
         return self.buckets[number]
 
     @property
@@ -252,7 +257,7 @@ class Influx27StandIn:
         elif parts.path == "/ping":
             answer = self._ping(headers)
         elif write:
-            answer = self._write(params, headers, body), None
+            answer = self._write(parts.path, params, headers, body), None
         elif headers.get("authorization") != f"Token {self.token}":
             answer = Status(401, "unauthorized", "unauthorized access"), None
         elif parts.path == "/query":
@@ -263,11 +268,15 @@ class Influx27StandIn:
         await writer.drain()
         return True
 
-    def _write(self, params: dict[str, str], headers: dict[str, str], body: bytes) -> Status:
+    def _write(self, path: str, params: dict[str, str], headers: dict[str, str], body: bytes) -> Status:
         if headers.get("authorization") != f"Token {self.token}":
             return Status(401, "unauthorized", "unauthorized access")
+        if path != "/write" and (nobodys := self._organisation(params)):
+            return nobodys
         if not any(bucket["name"] == params.get("bucket", params.get("db")) for bucket in self.buckets.values()):
             return Status(404, "not found", f'bucket "{params.get("bucket", params.get("db"))}" not found')
+        if not self.writes:
+            return Status(403, "forbidden", "insufficient permissions for write")
         if params.get("precision", "ns") != "ms":
             return Status(400, "invalid", "this stand-in takes precision=ms only")
         if len(body) > self.max_body:
@@ -290,6 +299,14 @@ class Influx27StandIn:
             except Malformed as error:
                 return Status(400, "invalid", f"unable to parse '{line}': {error}")
         return self._store(points)
+
+    def _organisation(self, params: dict[str, str]) -> Status | None:
+        """What is wrong with the organisation of a write or a deletion."""
+        if not params.get("org"):
+            return Status(400, "invalid", "Please provide either orgID or org")
+        if params["org"] not in (self.org, _ORG_ID):
+            return Status(404, "not found", f'organization name "{params["org"]}" not found')
+        return None
 
     def _store(self, points: list[tuple[Key, Fields]]) -> Status:
         conflict, outside = "", 0
@@ -322,8 +339,8 @@ class Influx27StandIn:
 
     def _query(self, method: str, params: dict[str, str]) -> tuple[Status, bytes | None]:
         """InfluxQL: `SHOW FIELD KEYS`, `SELECT … WHERE time = <n>ms`, `SELECT * … ORDER BY time LIMIT 1`."""
-        mapped = {item["database"] for item in self._all_mappings() if item["default"]}
-        if not self.reads or params.get("db") not in mapped:
+        mapped = [item["bucketID"] for item in self._all_mappings() if item["default"] and item["database"] == params.get("db")]
+        if not self.reads or mapped[:1] != list(self.buckets)[:1]:  # points are kept of the first bucket only
             return _results({"error": f"database not found: {params.get('db')}"})
         question = params["q"]
         if question == "SHOW FIELD KEYS":
@@ -344,7 +361,7 @@ class Influx27StandIn:
         return _results({"series": [{"name": (at or oldest)[1], "columns": ["time", "value"], "values": rows}]} if rows else {})
 
     def _all_mappings(self) -> list[dict[str, Any]]:
-        explicit = {item["bucketID"] for item in self.mappings}
+        explicit = {item["bucketID"] for item in self.mappings}  # of a bucket with one the virtual mapping is no default any more
         virtual = [
             {"id": bucket["id"], "orgID": bucket["orgID"], "bucketID": bucket["id"], "database": bucket["name"],
              "retention_policy": "autogen", "default": True, "virtual": True}
@@ -361,7 +378,7 @@ class Influx27StandIn:
         if params.get("org", self.org) != self.org:
             return Status(404, "not found", f'organization name "{params["org"]}" not found'), None
         if path == "/api/v2/orgs":
-            return _json(200, {"orgs": [{"id": "0a0a0a0a0a0a0a0a", "name": self.org}]})
+            return _json(200, {"orgs": [{"id": _ORG_ID, "name": self.org}]})
         if path == "/api/v2/buckets" and method == "GET":
             found = [bucket for bucket in self.buckets.values() if bucket["name"] == params["name"]]
             if not found:
@@ -377,8 +394,12 @@ class Influx27StandIn:
         return Status(404, "not found", "path not found"), None
 
     def _delete(self, params: dict[str, str], body: dict[str, str]) -> Status:
+        if nobodys := self._organisation(params):
+            return nobodys
         if params.get("bucket") not in {bucket["name"] for bucket in self.buckets.values()}:
             return Status(404, "not found", f'bucket "{params.get("bucket")}" not found')
+        if not self.writes:
+            return Status(403, "forbidden", "insufficient permissions to delete")
         measurement = re.fullmatch(r'_measurement="(\w+)"', body["predicate"])
         if measurement is None:
             return Status(400, "invalid", f"invalid request; error parsing request json: {body['predicate']}")

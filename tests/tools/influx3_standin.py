@@ -32,7 +32,7 @@ class Influx3CoreStandIn(Influx27StandIn):
             return Status(401, "unauthorized", "unauthorized access"), None
         return Status(200, "", "", status.headers), json.dumps({"version": self.version, "revision": "0", "process_id": "0"}).encode()
 
-    def _write(self, params: dict[str, str], headers: dict[str, str], body: bytes) -> Status:
+    def _write(self, path: str, params: dict[str, str], headers: dict[str, str], body: bytes) -> Status:
         if headers.get("authorization") != f"Token {self.token}":
             return Status(401, "unauthorized", "unauthorized access")
         points: list[tuple[Key, Fields]] = []

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from devices.reading import Line, Value
 from gateway.commands.export import EVER, Wanted, period
 from gateway.errors import EnvgwError
+from gateway.history import duckdb_schema, duckdb_store
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.settings import HistorySection
 from tests.gateway.commands.place import Place
@@ -64,6 +66,20 @@ def test_everything_that_there_is(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "out" / "*.parquet")
     assert len(rows) == 576
     assert rows[0][6:] in ((12.5, "ug/m3", 1), (None, "ug/m3", 9))
+
+
+def test_the_history_is_opened_once_whatever_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening it takes longer than most of the questions by which fifty years are looked through."""
+    opened: list[Path] = []
+
+    def counted(path: Path, **options: Any) -> duckdb.DuckDBPyConnection:
+        opened.append(path)
+        return duckdb_schema.opened(path, **options)
+
+    place = filled(tmp_path)
+    monkeypatch.setattr(duckdb_store, "opened", counted)
+    place.run("export", "--output", str(tmp_path / "out"), "--since", "2000-01-01T00:00Z")
+    assert opened == [tmp_path / "data" / "history.duckdb"]
 
 
 def test_licence_and_source_that_nobody_stated(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ T0 = int(time.time() * 1000) // 60_000 * 60_000
 
 def section(url: str, **more: object) -> HistorySection:
     return HistorySection.model_validate(
-        {"name": "city", "kind": "influxdb", "url": url, "token": "right-token", "org": "o", "timeout": "2s", **more}
+        {"name": "city", "kind": "influxdb", "url": url, "token": "right-token", "org": "city", "timeout": "2s", **more}
     )
 
 
@@ -102,7 +102,8 @@ async def test_an_unknown_400_is_the_lines_fault_only_if_the_server_takes_others
         assert [refusal.reason for refusal in refused] == [strange.message]
     else:
         influx27.always = strange
-        error = await fails(history)
+        error = await fails(history, 5000)
+        assert influx27.requests <= 15, "it is found out without asking about every line"
         assert error.red
         assert strange.message in error.reason
         influx27.always = None

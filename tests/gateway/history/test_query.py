@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import io
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -157,9 +160,28 @@ async def test_offline_reads_the_file_of_a_gateway_that_is_not_running(tmp_path:
     assert await _offline(section, tmp_path) == [StoredReading(T0, "s", "d", "a", "air", "pm25", 1.0, 1)]
 
 
+async def test_whoever_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The question ends before its history is closed; else asyncio prints that a connection was closed under it."""
+    section = HistorySection(name="local", kind="duckdb")
+    history = DuckDBHistory(section, tmp_path)
+    await history.write([Line("air", "s", "d", "a", T0 + n, (Value("pm25", 1.0, 1),)) for n in range(5000)], 1)
+    await history.close()
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    rows = query_offline(section, tmp_path, station=None, parameters=None, since_ms=0, until_ms=2 * T0)
+    async with aclosing(cast(AsyncGenerator[StoredReading], rows)):
+        async for _ in rows:
+            break
+    gc.collect()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not complaints
+
+
 _GATEWAY = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any, cast
 from tests.gateway.history.test_duckdb_history import SECTION, line
 from gateway.history.duckdb_history import DuckDBHistory
 
