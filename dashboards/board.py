@@ -188,7 +188,14 @@ class Board:
                     "iconColor": colour,
                     # Grafana 9 reads `query` and the columns, newer ones the target.
                     **shown,
-                    "target": {**shown, "refId": "annotations", "queryType": "tags", "rawQuery": True, "fromAnnotations": True},
+                    "target": {
+                        **shown,
+                        "refId": "annotations",
+                        "queryType": "tags",
+                        "rawQuery": True,
+                        "resultFormat": "table",
+                        "fromAnnotations": True,
+                    },
                 }
             )
 

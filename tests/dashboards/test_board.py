@@ -70,3 +70,4 @@ def test_annotations_are_read_by_old_and_new_grafana(name: str) -> None:
         assert note["query"] == note["target"]["query"]
         assert note["target"]["fromAnnotations"]
         assert note["target"]["textColumn"] == "rule"
+        assert note["target"]["resultFormat"] == "table", "Grafana 9's server refuses a question that does not say it"

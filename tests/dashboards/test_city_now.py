@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dashboards import city_now
 from tests.dashboards.asking import BOARDS, escaped, filled, query_of
 from tests.tools.history_servers import Influxd
@@ -48,3 +50,10 @@ def test_courses_show_usable_values_only(database: tuple[Influxd, str]) -> None:
     query = filled("city-now.en.json", query_of("city-now.en.json", "PM2.5"), station="cam-le-01")
     assert all(row[1] is None for one in server.query(query, db=name) for row in one["values"])
     assert server.query('SELECT max("pm25") FROM "air" WHERE "station" = \'cam-le-01\'', db=name)[0]["values"][0][1] == 1200.0
+
+
+def test_charts_of_the_whole_city_read_hourly_means_but_for_the_water_level() -> None:
+    """Of a year of 40 water stations the hourly means cost a third of the readings; a flood cannot wait for the hour."""
+    charts = {title: query_of("city-now.en.json", title) for title in ("PM2.5", "Ozone", "Dissolved oxygen", "pH", "Conductivity")}
+    assert all(re.search(r'FROM "(air|water)_1h"', query) for query in charts.values())
+    assert 'FROM "water"' in query_of("city-now.en.json", "Water level")
