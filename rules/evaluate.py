@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from rules.language.nodes import Reading, Window
 from rules.language.view import View
 from rules.model import Level, Rule
-from rules.transitions import Change, RuleState, Truths, elapse, observe
+from rules.transitions import Change, RuleState, Truths, elapse, observe, tells
 
 
 class Sight(View, Protocol):
@@ -46,9 +46,8 @@ def stirs(rule: Rule, sight: View) -> bool:
 
 
 def known(rule: Rule, state: RuleState, sight: View) -> bool:
-    """Whether anything is known at `sight.at_ms` of what keeps the episode open, or would begin another level."""
-    pairs = zip(truths(rule, sight), state.levels, strict=True)
-    return any(truth.when is not None or (level.on and truth.clear is not None) for truth, level in pairs)
+    """Whether anything is known at `sight.at_ms` of what keeps the episode open, or begins another level."""
+    return any(tells(level, truth) for truth, level in zip(truths(rule, sight), state.levels, strict=True))
 
 
 def advance(rule: Rule, state: RuleState, sight: Sight, upto_ms: int, silence_ms: int) -> list[Change]:

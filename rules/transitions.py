@@ -131,6 +131,15 @@ class Truths(NamedTuple):
     clear: Truth
 
 
+def tells(level: LevelState, truth: Truths) -> bool:
+    """Whether this level says how an open episode stands: it holds, or what would clear it is known.
+
+    A `when` that is false says nothing of a level with a `clear` of its own: `pm25 > 60 and time >= 17:00` is false at midnight
+    whether the station speaks or not.
+    """
+    return truth.when is True or (level.on and truth.clear is not None)
+
+
 def new_state(rule: Rule) -> RuleState:
     """The state of a rule that has seen nothing."""
     return RuleState(levels=[LevelState() for _ in rule.levels])
@@ -146,7 +155,7 @@ def observe(rule: Rule, state: RuleState, truths: Sequence[Truths], at_ms: int, 
     known = False
     for level, level_state, truth in zip(rule.levels, state.levels, truths, strict=True):
         _level(level, level_state, truth, at_ms, sample)
-        known = known or truth.when is not None or (level_state.on and truth.clear is not None)
+        known = known or tells(level_state, truth)
     _settle(rule, state, at_ms, changes)
     if state.started is None:
         state.unknown, state.doubt_ms = False, None
