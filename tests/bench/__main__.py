@@ -48,6 +48,7 @@ def main() -> int:
                 life.starts(plant, table, journal=10_000 if quick else 45_000, rounds=rounds)
             if "backlog" in wanted:
                 life.backlog(plant, table, count=20_000 if quick else 200_000, judge=not quick)
+                latency.beside_backlog(plant, table, count=20_000 if quick else 200_000)
             if "history" in wanted:
                 history.measure(plant, table, sizes=[history.Size(100, 5)] if quick else [history.Size(100, 10), history.Size(100, 60)])
         finally:

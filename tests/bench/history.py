@@ -15,6 +15,7 @@ from typing import NamedTuple
 from devices.reading import Line, Value
 from gateway.history.base import Resolution
 from gateway.history.duckdb_history import DuckDBHistory
+from gateway.history.duckdb_tidy import SEAL_ROWS
 from gateway.settings import HistorySection
 from tests.bench.measure import Table, percentile
 from tests.bench.plant import Plant
@@ -91,6 +92,7 @@ def fill(history: DuckDBHistory, size: Size, *, sealed: bool = True) -> None:
     store = history._store
     assert store is not None
     connection, series = store.connection, size.stations * PARAMETERS
+    connection.execute("SET memory_limit = '2GB'")  # of filling alone
     media = ("air", "air_1h")
     for number, medium in enumerate(media):
         connection.execute(
@@ -107,16 +109,27 @@ def fill(history: DuckDBHistory, size: Size, *, sealed: bool = True) -> None:
         )
     revision = size.days * 1440 * size.stations
     if sealed:
-        hours = f"FROM range({series}) a(s), range(8760) b(h)"
         at = f"{1 + series} + s, {T0} + h * 3600000::BIGINT"
-        connection.execute(f"INSERT INTO summary_sorted SELECT {at}, round(20 + random() * 9, 2), 1, 1 {hours} ORDER BY s, h")
-        for name in ("min", "max", "count", "complete", "worst"):
-            connection.execute(f"INSERT INTO note_sorted SELECT {at}, '{name}', round(random() * 60), NULL, 1 {hours} ORDER BY s, h")
+        for hours in _runs(series):
+            said = f"SELECT {at}, round(20 + random() * 9, 2), 1, 1 FROM range({series}) a(s), range({hours.start}, {hours.stop}) b(h)"
+            connection.execute(f"INSERT INTO summary_sorted {said} ORDER BY s, h")
+        names = ("complete", "count", "max", "min", "worst")
+        for hours in _runs(series * len(names)):
+            told = f"range({series}) a(s), range({hours.start}, {hours.stop}) b(h), (SELECT unnest({list(names)}) AS name) c"
+            connection.execute(f"INSERT INTO note_sorted SELECT {at}, name, round(random() * 60), NULL, 1 FROM {told} ORDER BY s, h, name")
         connection.execute("UPDATE tidy SET sealed = ?", [revision])
     connection.execute("UPDATE about SET revision = ?, compacted = ?", [revision, revision])
     connection.execute("CHECKPOINT")
+    connection.execute(f"SET memory_limit = '{SECTION.memory_limit}B'")
     store._revision = revision
     store._load_series()
+
+
+def _runs(rows_an_hour: int) -> Iterator[range]:
+    """The hours of a year, run by run as tidying sorts them."""
+    hours = SEAL_ROWS // rows_an_hour
+    for first in range(0, 8760, hours):
+        yield range(first, min(first + hours, 8760))
 
 
 async def _waits(folder: Path, table: Table, stations: int) -> None:

@@ -87,3 +87,9 @@ def until_stored(site: Site, count: int, *, every_s: float = 0.05) -> None:
         totals = ledger.totals()
         if totals.received != totals.stored + totals.duplicate:
             raise RuntimeError(f"the stream was not taken in whole: {totals}")
+
+
+def until_committed(site: Site, count: int) -> None:
+    """Until the ledger has stored `count` messages, whatever waits in the lanes."""
+    with LedgerReader(site.data / "ledger.db") as ledger:
+        wait(lambda: ledger.totals().stored >= count, timeout_s=_PATIENCE_S, every_s=0.05, what=f"{count} messages in the ledger")
