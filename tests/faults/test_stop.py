@@ -72,7 +72,7 @@ def test_sigterm_while_it_starts(tmp_path: Path, mosquitto: Mosquitto) -> None:
 def test_sigterm_while_the_history_hangs(tmp_path: Path, mosquitto: Mosquitto) -> None:
     with background() as loop:
         influx = loop.enter(Influx27StandIn())
-        where = {"url": influx.url, "token": influx.token, "bucket": influx.bucket}
+        where = {"url": influx.url, "token": influx.token, "bucket": influx.bucket, "org": influx.org}
         section = {"name": "influx", "kind": "influxdb", "timeout": "60s", **where}
         site = Site(tmp_path / "site", mosquitto.url, history=[section])
         with running(site):
