@@ -225,6 +225,16 @@ def test_E1_doubted_readings_that_stop_too_are_no_data() -> None:
     assert said(run(core, Tick(NOW + 31 * MIN))) == [("st-0", "unknown", "data-stopped")]
 
 
+def test_invariant_7_a_clock_in_a_condition_does_not_speak_for_a_silent_station() -> None:
+    """`time >= 17:00` is false at midnight whether the station speaks or not: what is open stays unknown until it does."""
+    core = town(rule("pm25 > 60 and time >= 17:00", clear="pm25 < 50", immediate=True), air=1)
+    evening = NOW + 11 * 60 * MIN  # it is 09:00 in the city at NOW
+    assert said(run(core, air(0, evening, pm25=100))) == [("st-0", "firing", "condition")]
+    ticks: list[Input] = [Tick(evening + n * 10 * MIN) for n in range(1, 6 * 24)]
+    assert said(run(core, *ticks)) == [("st-0", "unknown", "data-stopped")]
+    assert said(run(core, air(0, evening + 24 * 60 * MIN, pm25=100))) == [("st-0", "firing", "data-returned")]
+
+
 def test_E1_one_of_two_parameters_that_is_doubted_is_the_reason() -> None:
     core = town(rule("pm25 > 100 and no2 > 20", immediate=True), air=1)
     run(core, air(0, NOW, pm25=150, no2=30))
