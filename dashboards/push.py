@@ -65,7 +65,7 @@ def connect(url: str, token: str, *, timeout_s: float = 30.0) -> Any:
     try:
         from grafana_client import GrafanaApi, TokenAuth
     except ImportError:
-        raise PushError("this needs the library grafana-client: pip install 'envgw[grafana]'") from None
+        raise PushError("this needs the library grafana-client: pip install -e '.[grafana]' in envgw's folder") from None
     if not url.startswith(("http://", "https://")):
         raise PushError(f"{url!r} is no address of a Grafana: write it with http:// or https://")
     return GrafanaApi.from_url(url, credential=TokenAuth(token), timeout=timeout_s)
