@@ -59,13 +59,17 @@ class Taking:
         """The message in hand must not change what formats keep: it was taken in before."""
 
     def message(self, index: int, message: Message, out: Outcomes) -> None:
-        """Input `index` of the step. Never raises."""
+        """Input `index` of the step. Never raises.
+
+        Of a message at which we stumble no reading is stored. What the rules had already said of it stays: their state is not taken
+        back, and an alert that is open must be told.
+        """
         out.received += 1
-        said = len(out.lines), len(out.transitions), len(out.intents)
+        lines = len(out.lines)
         try:
             self._take_in(index, message, out)
         except Exception as error:  # noqa: BLE001 - isolates one message: counted as `internal`, its bytes kept
-            del out.lines[said[0] :], out.transitions[said[1] :], out.intents[said[2] :]
+            del out.lines[lines:]
             self._reject(index, message, Rejection(Reason.INTERNAL, f"{type(error).__name__}: {error}"), out)
 
     def _take_in(self, index: int, message: Message, out: Outcomes) -> None:

@@ -132,5 +132,5 @@ def test_an_address_needs_its_scheme() -> None:
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "grafana_client", None)
-    with pytest.raises(PushError, match=r"pip install 'envgw\[grafana\]'"):
+    with pytest.raises(PushError, match=r"pip install -e '.\[grafana\]'"):
         push.connect("http://localhost:3000", "t")

@@ -69,6 +69,22 @@ def test_our_own_fault_is_one_rejected_message_and_nothing_else(monkeypatch: Any
     assert out.stored == 1
 
 
+def test_an_alert_that_rules_raised_before_we_stumbled_is_told(monkeypatch: Any) -> None:
+    core = started(plain(rules=[{"id": "r", "name": {"en": "r"}, "levels": {"warning": {"when": "pm25 > 100", "immediate": True}}}]))
+
+    def faulty(*_: Any) -> None:
+        raise ZeroDivisionError("boom")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(core.summing, "passed", faulty)
+        out = run(core, air(0, NOW, pm25=150))
+    assert [item.reason for item in out.rejections] == ["internal"]
+    assert out.lines == [] or all(line.medium == "alert" for line in out.lines)
+    assert [item.state for item in out.transitions] == ["firing"]
+    assert [intent.transition.state for intent in out.intents] == ["firing"]
+    assert run(core, air(0, NOW + MIN, pm25=151)).transitions == [], "and it is told once"
+
+
 def test_a_rule_that_stumbles_costs_one_message_and_the_accounting_stays_exact(monkeypatch: Any) -> None:
     core = started()
     good = core.watching.readings
