@@ -98,7 +98,7 @@ def test_a_restart_keeps_the_open_alert_and_tells_nobody_twice(tmp_path: Path, m
     with running(site):
         site.until_connected()
         publish(mosquitto, "sensors/air/an-0001", air("an-0001", pm25=150))
-        site.until(lambda s: s["alerts"]["firing"] == 1)
+        site.until(lambda s: s["alerts"]["firing"] == 1 and not any(s["pending"].values()))  # told, and that is on disk
         (before,) = site.get("/api/v1/alerts").json()
         site.kill()
         site.start()
