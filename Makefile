@@ -9,6 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+unexport PYTHONDONTWRITEBYTECODE  # tests that are compiled once start in half the time
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
@@ -38,7 +39,7 @@ check: .venv/.dev  ## format, lint, types, import arrows and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-check} $(PYTEST) -q -m "not server and not slow" $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-check} $(PYTEST) -q --durations 5 --durations-min 0.5 -m "not server and not slow" $(PYTEST_ARGS)
 
 bench: .venv/.dev  ## measure: CPU a message, latency, memory, start; a table of ratios
 	bash tests/install_servers.sh

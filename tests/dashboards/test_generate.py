@@ -33,6 +33,7 @@ def test_no_other_json_is_committed() -> None:
     assert sorted(path.name for path in stored.PROMETHEUS_FOLDER.glob("*.json")) == sorted(PROMETHEUS)
 
 
+@pytest.mark.slow
 def test_writing_twice_changes_nothing_and_what_is_gone_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(path.name for path in generate.write(tmp_path)) == sorted(FILES)
     assert generate.write(tmp_path) == []

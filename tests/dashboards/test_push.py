@@ -46,6 +46,7 @@ def test_everything_arrives(grafana: GrafanaStandIn) -> None:
     assert "episode:pm25-smoke/hai-chau-01/1" in grafana.annotations[0]["tags"]
 
 
+@pytest.mark.slow
 def test_twice_changes_nothing(grafana: GrafanaStandIn) -> None:
     pushed(grafana)
     grafana.writes.clear()

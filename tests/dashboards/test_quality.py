@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from dashboards import quality
 from tests.dashboards import demo_day
 from tests.dashboards.asking import filled, query_of
@@ -31,6 +33,7 @@ def test_which_test_doubts(database: tuple[Influxd, str]) -> None:
     assert all(row[name] == 0 for device, row in rows.items() for name in ("out of range",) if device != "an-09")
 
 
+@pytest.mark.slow
 def test_the_tests_are_those_that_the_core_names() -> None:
     named = {name.partition("_by_")[2] for line in demo_day.lines() for name, _ in line.notes if "_by_" in name}
     assert len(named) >= 2

@@ -176,6 +176,7 @@ def test_no_value_of_a_field_raises(raw: Any, key: str) -> None:
         assert outcome.value is None or abs(outcome.value) < float("inf")
 
 
+@pytest.mark.slow
 @given(payload=st.binary(max_size=200), levels=st.lists(st.text(max_size=5), max_size=5))
 @pytest.mark.parametrize("name", sorted(TYPES))
 def test_no_bytes_raise(name: str, payload: bytes, levels: list[str]) -> None:
@@ -189,6 +190,7 @@ SEVERAL = {tuple(known.name for known in kind.formats): kind for kind in TYPES.v
 HOSTILE = [b"[" * 65_536, b"y" + b"{}}s{" * 13_000, b"{}{}}" * 13_000, b'{"a":' * 13_000, b"\xff" * 65_536, b'"{' * 32_000, b"9" * 65_536]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", HOSTILE, ids=lambda payload: repr(payload[:8]))
 @pytest.mark.parametrize("formats", SEVERAL, ids="|".join)
 def test_64_kilobytes_that_no_format_reads_cost_little(formats: tuple[str, ...], payload: bytes) -> None:

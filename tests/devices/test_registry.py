@@ -110,6 +110,7 @@ def test_all_problems_at_once() -> None:
     assert len(caught.value.problems) == 3
 
 
+@pytest.mark.slow
 def test_5000_devices_are_found_by_id() -> None:
     built = registry(*(station(f"st-{n}", device(f"an-{n}", **{"from": "2026-01-01"})) for n in range(5000)))
     assert len(built.devices) == 5000

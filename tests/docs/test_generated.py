@@ -57,6 +57,7 @@ SHIPPED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "path"), SHIPPED, ids=lambda value: value if isinstance(value, str) else value.parent.name + "-" + value.stem
 )

@@ -22,6 +22,7 @@ def block(begins: str) -> str:
     return one
 
 
+@pytest.mark.slow
 def test_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path, REGISTRY.replace("bach-dang", "cau-rong"), api={"port": 1})
     place.write("old.csv", block("Thời gian;"))

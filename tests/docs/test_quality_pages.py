@@ -16,6 +16,7 @@ EXPLANATION = (ROOT / "docs" / "explanation" / "quality.md").read_text("utf-8")
 REFERENCE = reference_quality.page()
 
 
+@pytest.mark.slow
 def test_the_usefulness_tables_are_what_is_measured() -> None:
     page = quality.PAGE.read_text("utf-8")
     table = page.split(quality.BEGIN)[1].split(quality.END)[0].strip()

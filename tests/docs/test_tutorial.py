@@ -18,6 +18,8 @@ import pytest
 
 from tests.tools.mosquitto import free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TUTORIAL = (ROOT / "docs" / "tutorial" / "first-alert.md").read_text("utf-8")
 ENVGW = [sys.executable, "-m", "gateway"]

@@ -27,6 +27,7 @@ def test_every_format_and_every_type_is_a_target() -> None:
     assert {f"format {name}" for name in FORMATS} | {f"type {name}" for name in shipped_types()} <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(targets()))
 def test_seeds_and_a_short_run(name: str) -> None:
     target = targets()[name]

@@ -92,6 +92,7 @@ def test_memory_of_this_process_is_told_with_and_without_proc(monkeypatch: pytes
     assert 10e6 < memory_bytes() < 10e9
 
 
+@pytest.mark.slow
 async def test_the_running_gateway_writes_a_line_a_minute_that_no_query_gives_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounting, "LEAST_S", 0.02)
     monkeypatch.setattr(accounting, "EVERY_MS", 20)

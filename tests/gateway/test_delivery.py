@@ -227,6 +227,7 @@ async def test_a_history_that_is_down_gets_the_very_same_call_again(aio: AsyncLe
         assert full / 2 <= pause <= full
 
 
+@pytest.mark.slow
 async def test_health_says_why_and_how_much_waits(aio: AsyncLedger) -> None:
     await commit(aio, 0)
     history = MemoryHistory(*[Retryable("401 unauthorized: check the token", red=True) for _ in range(100_000)])
@@ -317,6 +318,7 @@ async def test_a_cursor_that_cannot_be_noted_is_tried_again_without_writing_agai
     assert (await aio.lane_state("h")).cursor == 1
 
 
+@pytest.mark.slow
 async def test_b5_a_parked_lane_goes_on_with_new_readings_when_its_history_is_back(aio: AsyncLedger) -> None:
     await aio.write(lambda ledger: ledger.register_lane("h", "influxdb", required=False, quota=1))
     await commit(aio, 0)

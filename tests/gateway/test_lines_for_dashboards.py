@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from gateway import coreconfig
 from gateway.config import load
 from gateway.demo.city import demo_file
@@ -14,6 +16,7 @@ def notes(medium: str) -> list[tuple[str, dict[str, Any]]]:
     return [(line.station, dict(line.notes) | {"time_ms": line.time_ms}) for line in demo_day.lines() if line.medium == medium]
 
 
+@pytest.mark.slow
 def test_every_index_says_where_its_station_stands() -> None:
     stations = coreconfig.build(load(demo_file("envgw.yaml"), environ={})).interpreter.registry.stations
     told = [(station, said) for station, said in notes("index") if set(said) != {"final", "time_ms"}]  # the mark `final` comes alone

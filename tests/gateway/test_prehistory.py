@@ -25,6 +25,8 @@ from gateway.settings import HistorySection, LedgerSection
 from tests.gateway.core.test_core_rules import rule
 from tests.tools.town import MIN, NOW, air, first, plain
 
+pytestmark = pytest.mark.slow
+
 OLD = plain(air=2, water=0, rules=[rule("pm25 > 500")])
 ASKED = ("avg(pm25, 3h) > 100", "max(pm25, 3h) > 900", "delta(pm25, 3h) > 700", "median(no2, 2h) > 500")
 NEW = plain(air=2, water=0, rules=[rule("pm25 > 500"), *(rule(when, name=f"w{n}") for n, when in enumerate(ASKED))])

@@ -81,6 +81,7 @@ def city() -> tuple[Core, list[Line]]:
     return lived()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("station", ["st-0", "st-1", "w-0"])
 async def test_C4_what_is_made_again_equals_what_the_live_path_wrote(city: tuple[Core, list[Line]], station: str, tmp_path: Path) -> None:
     core, lines = city

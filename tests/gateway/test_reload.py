@@ -16,6 +16,8 @@ from gateway.core.inputs import Message
 from gateway.health import YELLOW, HealthPart
 from gateway.reload import Reader, seen
 
+pytestmark = pytest.mark.slow
+
 MAIN = """\
     gateway: {id: test, data_dir: data}
     api: {enabled: false}

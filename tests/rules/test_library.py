@@ -25,6 +25,7 @@ def no_configuration() -> CoreConfig:
     raise AssertionError("the library's tests bring their own stations")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_the_timelines_go_as_expected(path: Path) -> None:
     for result in run_file(path, no_configuration):

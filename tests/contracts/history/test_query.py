@@ -63,6 +63,7 @@ async def test_one_parameter_in_two_media_is_two_readings(answering_history: His
     assert [(row.time_ms - T0, row.medium) for row in rows] == [(n, m) for n in range(3) for m in ("air", "water")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", ["x' OR 'a'='a", 'x" OR "a"="a', "x\\' OR 1=1 --", "'; DROP TABLE reading; --", "x\n' OR ''='"])
 async def test_nothing_in_a_question_is_taken_for_query_language(answering_history: History, attack: str) -> None:
     await answering_history.write([_line("secret", T0, ("pm25", 1.0, 1))], 1)

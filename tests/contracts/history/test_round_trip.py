@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ def batches(draw: st.DrawFn) -> list[Line]:
     return lines
 
 
+@pytest.mark.slow
 @given(batches())
 @settings(max_examples=15)
 def test_what_is_not_refused_comes_back_equal(apart: Backend, station: str, lines: list[Line]) -> None:

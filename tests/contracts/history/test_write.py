@@ -68,6 +68,7 @@ async def test_a_value_revised_to_missing_is_missing(backend: Backend, history: 
     assert await backend.stored(history) == expected(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "odd",
     [
@@ -99,6 +100,7 @@ async def test_floats_come_back_equal(backend: Backend, history: History, statio
     assert await backend.stored(history) == expected(lines)
 
 
+@pytest.mark.slow
 async def test_many_stations(backend: Backend, history: History, station: str) -> None:
     random.seed(7)
     lines = [

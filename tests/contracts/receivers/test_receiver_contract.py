@@ -142,6 +142,7 @@ def _flat(text: str) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 async def test_delivers_firing_unknown_and_resolved_in_order(kind: str, tmp_path: Path) -> None:
     async with KINDS[kind](tmp_path) as case:

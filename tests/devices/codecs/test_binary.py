@@ -304,6 +304,7 @@ COMPILED = {name: compile_codec(CodecModel.model_validate(data)) for name, data 
 WORST = [b"\x00" * 65_536, b"\x01" * MAX_BYTES, b"\x20\xce" + b"\x01" * (MAX_BYTES - 2), bytes.fromhex("017564") * (MAX_BYTES // 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raw", WORST, ids=["64 KB of zeros", "ones", "history", "items"])
 def test_64_kb_take_less_than_50_ms_and_10_mb(raw: bytes) -> None:
     for read in COMPILED.values():

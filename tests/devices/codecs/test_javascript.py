@@ -272,6 +272,7 @@ def test_a_codec_with_polyfills_works() -> None:
     assert [read(b"", 1) for _ in range(3)] == [{"a": "abab"}] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -393,6 +394,7 @@ def test_an_exported_file_keeps_its_line_numbers() -> None:
     assert codec(source)(b"\1", 1) == codec(plain)(b"\1", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expression", "due"),
     [

@@ -163,6 +163,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LONG)
 @pytest.mark.parametrize("name", FORMATS)
 def test_64_kilobytes_cost_little(name: str, kind: str) -> None:

@@ -186,6 +186,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_64_kilobytes_cost_little(name: str) -> None:
     cheap(read, LONG[name][:65_536], NOW)

@@ -463,6 +463,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 @pytest.mark.parametrize("kind", ["NBIRTH", "NDATA"])
 def test_64_kilobytes_cost_little(name: str, kind: str) -> None:

@@ -268,6 +268,7 @@ LONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
 def test_64_kilobytes_cost_little(name: str) -> None:
     for options in OPTIONS:

@@ -279,11 +279,13 @@ LONG_MSGPACK = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG_CBOR)
 def test_64_kilobytes_of_cbor_cost_little(name: str) -> None:
     cheap(cbor_object.read, LONG_CBOR[name][:65_536], NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG_MSGPACK)
 def test_64_kilobytes_of_msgpack_cost_little(name: str) -> None:
     cheap(msgpack_object.read, LONG_MSGPACK[name][:65_536], NOW)

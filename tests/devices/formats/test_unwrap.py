@@ -60,6 +60,7 @@ def test_what_was_wrapped_comes_out(payload: bytes, wrappers: list[str]) -> None
     assert unwrapper(wrappers)(payload) == MESSAGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, raw_deflate])
 @pytest.mark.parametrize("size", [FREE_OUTPUT + 1, 5_000_000, 60_000_000])
 def test_bombs_are_refused_before_they_are_unpacked(compress: object, size: int) -> None:

@@ -22,6 +22,8 @@ from devices.indices.nowcast import nowcast
 from devices.indices.reasons import Why
 from tests.devices.indices.shared import DATA, us
 
+pytestmark = pytest.mark.slow
+
 CARRIED = {
     # Published, but repeated: fewer than 2 of the newest 3 hours were there.
     *(f"2016-01-01T{hour}" for hour in (11, 12, 13)),

@@ -26,6 +26,8 @@ from devices.qc.timing import Timing
 from devices.quality import Spans
 from tests.devices.qc.series import QUARTERS, T0, flags, rows, values
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 Oracle = Callable[..., list[int]]

@@ -42,6 +42,7 @@ ODD = st.none() | st.sampled_from((inf, -inf, nan)) | QUARTERS
 STEPS = st.sampled_from((0, 1, 60_000, 60_000, 60_000, 400_000, -30_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ONE_VALUE, ids=lambda test: type(test).__name__)
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
@@ -63,6 +64,7 @@ def _same_in_batches(test: Any, series: list[Any], data: st.DataObject) -> None:
     assert flags_in_batches(test, series, sorted(cuts), data.draw(st.sampled_from(CODECS))) == flags(test, series)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ONE_VALUE + TWO_VALUES, ids=lambda test: type(test).__name__)
 @settings(max_examples=40, deadline=None)
 @given(found=st.lists(st.tuples(STEPS, ODD, ODD), max_size=40))
@@ -90,6 +92,7 @@ def test_states_are_bounded(test: Any) -> None:
     assert most <= 400
 
 
+@pytest.mark.slow
 def test_attenuation_keeps_so_many_readings_at_most() -> None:
     test = Attenuated(1 << 50, 1.0, 0.1)
     state = test.start()

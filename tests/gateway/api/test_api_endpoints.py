@@ -203,6 +203,7 @@ async def test_a_history_that_fails_on_the_way_cuts_the_answer_off(client: httpx
     assert (await client.get("/healthz")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_ends_its_query(client: httpx.AsyncClient, city: City) -> None:
     city.rows = [stored(number) for number in range(200_000)]
     async with client.stream("GET", "/api/v1/readings") as answer:

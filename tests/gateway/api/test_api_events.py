@@ -135,6 +135,7 @@ async def test_a_client_that_leaves_is_forgotten(client: httpx.AsyncClient, city
     assert city.hub.disconnected == 0
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_is_disconnected_and_hinders_nobody(server: ApiServer, city: City) -> None:
     """It opens a stream and never reads. Its connection is cut, another client goes on, memory stays bounded."""
     idle = await deaf(server.port, "/api/v1/events")
@@ -170,6 +171,7 @@ async def test_stopping_with_open_streams_takes_less_than_two_seconds(server: Ap
     await server.stop()
 
 
+@pytest.mark.slow
 async def test_stopping_while_a_client_does_not_read_takes_less_than_two_seconds(server: ApiServer, city: City) -> None:
     city.rows = city.rows * 200_000
     idle = await deaf(server.port, "/api/v1/readings")

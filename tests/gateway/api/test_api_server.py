@@ -18,6 +18,7 @@ from gateway.errors import EnvgwError
 from tests.tools.city import NOW_MS, City
 
 
+@pytest.mark.slow
 async def test_a_port_in_use_says_which_and_what_to_do(server: ApiServer) -> None:
     with pytest.raises(EnvgwError, match=rf"port {server.port} on 127.0.0.1 is in use already.*api.port"):
         await serve(make_app(City()), "127.0.0.1", server.port)
@@ -45,6 +46,7 @@ async def test_the_port_is_free_again_after_stop() -> None:
     await second.stop()
 
 
+@pytest.mark.slow
 async def test_ipv6_loopback() -> None:
     server = await serve(make_app(City(), host="::1"), "::1", 0)
     async with httpx.AsyncClient() as client:
@@ -73,6 +75,7 @@ async def test_what_is_not_http_hinders_nothing(server: ApiServer, client: httpx
     assert (await client.get("/healthz")).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "not_loaded"),
     [
@@ -104,6 +107,7 @@ def test_instants(text: str, expected: int) -> None:
     assert parse_instant(text, NOW_MS) == expected
 
 
+@pytest.mark.slow
 async def test_start_serves_where_the_settings_say_and_leaves_the_loop_free() -> None:
     """Run in a process of its own, where nothing is imported yet: the loop goes on while FastAPI is being loaded."""
     code = """

@@ -147,6 +147,7 @@ def same(found: list[Alarm]) -> list[tuple[Any, ...]]:
     return [(alarm.episode, alarm.fired_ms, alarm.ended_ms, alarm.steps, alarm.told) for alarm in found]
 
 
+@pytest.mark.slow
 def test_over_duckdb_it_says_what_the_gateway_said(tmp_path: Path, gateway: Measured) -> None:
     config = write_config(tmp_path, DUCKDB)
     transitions, lines, told, last = gateway
@@ -198,6 +199,7 @@ def test_through_a_running_gateway_it_is_the_same(tmp_path: Path, gateway: Measu
     assert "st-0001" not in listed
 
 
+@pytest.mark.slow
 def test_what_it_refuses(tmp_path: Path, gateway: Measured) -> None:
     config = write_config(tmp_path, DUCKDB)
     fill(config, gateway[1][:10])

@@ -33,6 +33,7 @@ def config(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_build_writes_what_is_shipped(tmp_path: Path) -> None:
     done = envgw("build", "--to", str(tmp_path / "json"))
     assert done.exit_code == 0

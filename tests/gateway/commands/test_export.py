@@ -68,6 +68,7 @@ def test_everything_that_there_is(tmp_path: Path) -> None:
     assert rows[0][6:] in ((12.5, "ug/m3", 1), (None, "ug/m3", 9))
 
 
+@pytest.mark.slow
 def test_the_history_is_opened_once_whatever_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening it takes longer than most of the questions by which fifty years are looked through."""
     opened: list[Path] = []
@@ -87,6 +88,7 @@ def test_licence_and_source_that_nobody_stated(tmp_path: Path) -> None:
     assert (found["licence"], found["source"]) == ("not stated", "not stated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "rows"),
     [

@@ -15,6 +15,8 @@ from gateway.commands import picture, quality_picture
 from gateway.commands.source import of_file
 from gateway.errors import EnvgwError
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[2] / "data" / "series"
 PNG = b"\x89PNG\r\n\x1a\n"
 

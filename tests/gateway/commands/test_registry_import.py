@@ -30,6 +30,7 @@ def stations(place: Place) -> dict[str, dict[str, object]]:
     return {entry["id"]: entry for entry in build(loaded).plain["stations"]}
 
 
+@pytest.mark.slow
 def test_a_table_is_added_at_the_end_and_comments_stay(place: Place) -> None:
     file = place.write("new.csv", CSV)
     done = json.loads(place.run("stations", "import", str(file), "--json").stdout)
@@ -99,6 +100,7 @@ def test_a_device_that_moved_is_added_to_its_new_station(place: Place) -> None:
     assert [placement.station.id for placement in device.placements] == ["bach-dang", "cau-rong"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from devices.reading import Line, Value
 from gateway import coreconfig
 from gateway.commands.rules import check, diff, difference
@@ -93,6 +95,7 @@ async def _archive(settings: Settings, at_ms: int) -> None:
     await history.close()
 
 
+@pytest.mark.slow
 def test_a_diff_beside_a_ledger_names_the_alerts_that_would_end_and_the_windows(tmp_path: Path) -> None:
     written(tmp_path / "rules.yaml", GOOD)
     written(tmp_path / "stations.yaml", STATIONS)

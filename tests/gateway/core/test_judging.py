@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+
 from gateway.core import Core, config_text
 from gateway.core.inputs import Input, Tick
 from gateway.core.outcomes import Outcomes
@@ -206,6 +208,7 @@ def test_D2_two_readings_apart_stay_doubted() -> None:
     assert flags(out) == {MIN: 3, 2 * MIN: 3, 3 * MIN: 1}
 
 
+@pytest.mark.slow
 def test_D2_a_sensor_that_drifts_is_doubted_in_the_end_and_smoke_of_a_day_is_not() -> None:
     rule = {"id": "smoke", "name": {"en": "Smoke"}, "levels": {"warning": {"when": "pm25 > 100", "confirm": 2}}}
     core = asking({"pm25": {"neighbour": {"deviation": 20, "least": 2, "drift": "2d"}}}, apart=False, interval="5m", rules=[rule])

@@ -39,6 +39,7 @@ def told(inputs: list[Input], wanted: dict[str, Any]) -> list[tuple[str, str, st
     return [(item.station, item.state, item.reason, item.started_ms, item.event_ms) for item in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistic", STATISTICS)
 @given(drawn=STEPS)
 def test_a_rule_that_is_not_looked_at_would_have_done_nothing(statistic: str, drawn: Steps) -> None:

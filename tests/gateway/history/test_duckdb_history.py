@@ -157,6 +157,7 @@ async def test_a_reading_without_a_name_is_refused_though_its_line_says_somethin
     assert [refusal.reason for refusal in await history.write([nameless], 2)] == ["parameter is empty"]
 
 
+@pytest.mark.slow
 async def test_more_series_than_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_store, "_MOST_SERIES", 20)
     for run in range(3):
@@ -196,6 +197,7 @@ CREATE VIEW readings AS SELECT epoch_ms(time_ms) AS time, station, device, area,
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_a_file_of_the_first_schema_is_brought_up_to_date_without_loss(tmp_path: Path, read_only: bool) -> None:
     """Whoever opens it: also `envgw query` without a gateway, which changes nothing else."""
@@ -297,6 +299,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_waited_out_without_loss(tmp_path: Path) -> None:
     """No space (here: a limit on file size) is `Retryable`; when there is room again the same batch goes in, once."""
     done = subprocess.run([sys.executable, "-c", _FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=120)

@@ -160,6 +160,7 @@ async def test_offline_reads_the_file_of_a_gateway_that_is_not_running(tmp_path:
     assert await _offline(section, tmp_path) == [StoredReading(T0, "s", "d", "a", "air", "pm25", 1.0, 1)]
 
 
+@pytest.mark.slow
 async def test_whoever_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
     """The question ends before its history is closed; else asyncio prints that a connection was closed under it."""
     section = HistorySection(name="local", kind="duckdb")
@@ -192,6 +193,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_offline_while_a_gateway_runs_and_after_it_was_killed(tmp_path: Path) -> None:
     """While it runs only its API can answer; a killed one leaves its log, and what is in the log is found too."""
     section = HistorySection(name="local", kind="duckdb")

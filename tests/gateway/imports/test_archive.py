@@ -144,6 +144,7 @@ def test_one_station_of_several(tmp_path: Path) -> None:
     assert (taken.report.rows, taken.report.left_out) == (3, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "map_name", "station"),
     [

@@ -153,6 +153,7 @@ def test_salvage_of_a_sound_file_saves_everything(tmp_path: Path) -> None:
         assert list(saved.chunks()) == [("a", b"state")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [0.2, 0.4, 0.6, 0.8])
 def test_salvage_saves_what_lies_around_a_broken_place(tmp_path: Path, where: float) -> None:
     rich_ledger(tmp_path / "l.db")

@@ -201,6 +201,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a3_an_io_error_rolls_back_whole_and_the_same_call_succeeds_later(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHILD_IO_ERROR, str(tmp_path / "l.db")], capture_output=True, text=True, timeout=60, check=False

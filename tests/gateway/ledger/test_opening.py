@@ -61,6 +61,7 @@ def test_a_migration_that_fails_leaves_the_older_version(tmp_path: Path, monkeyp
         assert opened._readers.rows("SELECT 1 FROM sqlite_master WHERE name = 'extra'") == []
 
 
+@pytest.mark.slow
 def test_in_use_says_by_whom(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     script = (

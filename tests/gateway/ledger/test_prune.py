@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from gateway.core.inputs import Config, Input
 from gateway.core.outcomes import Outcomes
 from gateway.ledger import Ledger, PruneReport
@@ -159,6 +161,7 @@ def test_configurations_that_are_needed_stay(tmp_path: Path) -> None:
         assert next(iter(opened.journal()))[1] == [Config(T0 + 3 * HOUR, "d", "text d")]
 
 
+@pytest.mark.slow
 def test_freed_space_goes_back_to_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
     with ledger(path, journal_retention="1h") as opened:

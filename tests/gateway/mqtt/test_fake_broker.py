@@ -169,6 +169,7 @@ async def test_refused_connection_says_what_to_do(code: mqtt5.ConnAckReasonCode,
             assert city.health.connected is False
 
 
+@pytest.mark.slow
 async def test_a_server_that_says_nothing_is_given_up() -> None:
     async with FakeBroker(lambda number, packet: b"") as fake:
         city = source(fake.url, connect_timeout="300ms")

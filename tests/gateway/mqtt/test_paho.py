@@ -91,6 +91,7 @@ async def test_what_paho_refuses_is_delivered_as_illegal_and_acknowledged() -> N
         assert [(m.topic[:1], m.payload) for m in consumer.messages] == [("\x00", b"1"), ("\x00", b"2"), ("a", b"3")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "garbage",
     [b"\x36\x05\x00\x01a\x00\x01", b"\x00\x00", b"\x30\xff\xff\xff\xff\xff\x01", b"\x20\x00", b"\x90\x00", b"\xf0\x03abc", b"\x30\x01a"],

@@ -15,6 +15,7 @@ from tests.tools.replay_server import ReplayServer
 MESSAGES = [(f"air/{n % 100}", b"%06d" % n) for n in range(20_000)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("receive_maximum", [1, 50, 2000])
 def test_order_and_receive_maximum_under_uvloop(receive_maximum: int) -> None:
     messages = MESSAGES[: receive_maximum * 200]

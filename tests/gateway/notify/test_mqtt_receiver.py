@@ -120,6 +120,7 @@ async def test_an_alert_that_the_broker_refuses_is_not_delivered(tmp_path: Path)
     broker.stop()
 
 
+@pytest.mark.slow
 async def test_a_broker_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

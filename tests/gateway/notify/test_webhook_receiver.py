@@ -130,6 +130,7 @@ async def test_2xx_is_delivered(sink: HttpSink, status: int) -> None:
     assert len(sink.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "red"),
     [
@@ -186,6 +187,7 @@ def test_retry_after_as_a_date_counts_from_the_answers_own_clock() -> None:
     assert retry_after_s({"retry-after": "Mon, 23 Nov 2020 07:01:30 GMT"}, now_s=START_MS / 1000) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [Answer(hang=True), Answer(500, body=b"x" * 1000, trickle_s=0.2)], ids=["no answer", "a byte at a time"])
 async def test_the_whole_delivery_is_bounded(sink: HttpSink, answer: Answer) -> None:
     """The time-out is for all of it: a server that sends a byte now and then cannot hold a lane."""
@@ -240,6 +242,7 @@ async def test_alerts_that_follow_each_other_share_a_connection(sink: HttpSink, 
     await hook.close()
 
 
+@pytest.mark.slow
 async def test_an_answer_of_success_that_does_not_end_is_a_delivery(sink: HttpSink) -> None:
     hook = receiver(sink.url)
     sink.script.append(Answer(body=b"x" * 1000, trickle_s=1))

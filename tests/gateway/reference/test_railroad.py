@@ -43,6 +43,7 @@ def test_sizes() -> None:
     assert sequence([word]) is word is choice([word])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", railroads(grammar()))
 def test_nothing_is_drawn_outside_of_the_picture(name: str) -> None:
     picture = ElementTree.fromstring(railroads(grammar())[name])

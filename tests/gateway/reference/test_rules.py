@@ -54,6 +54,7 @@ def test_the_errors_are_those_that_are_given() -> None:
     assert raised.value.pictures() + "\n" == BLOCKS[1][1]
 
 
+@pytest.mark.slow
 def test_the_grammar_is_there_verbatim_with_its_pictures() -> None:
     assert BLOCKS[-1] == ("lark", grammar())
     assert all(f"({path.relative_to('reference')})" in page() for path in pictures())

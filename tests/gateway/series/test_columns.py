@@ -45,6 +45,7 @@ def read(folder: Path, rows: str, text: str = MAP) -> list[Columns]:
     return read_columns(folder / "a.csv", mine(folder, text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "map_name"), FILES)
 def test_every_layout_gives_what_its_rows_give(name: str, map_name: str) -> None:
     series_map = load_map(map_name)

@@ -48,6 +48,7 @@ def answer(text: str, at_ms: int, zone: ZoneInfo) -> float | bool | None:
     return read_condition(text, VOCABULARY).evaluate(view)
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(CONDITIONS),
     st.sampled_from(ZONES),

@@ -253,6 +253,7 @@ def test_a_changed_condition_too(tree: Node, data: st.DataObject) -> None:
     assert_sound(text[:at] + data.draw(st.sampled_from(WORDS)) + text[at + data.draw(st.integers(0, 3)) :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

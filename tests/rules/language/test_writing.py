@@ -41,6 +41,7 @@ def test_a_tree_written_and_read_is_the_same_tree(tree: Any) -> None:
     assert parse(text_of(tree), longest=100_000) == tree
 
 
+@pytest.mark.slow
 @given(CONDITIONS)
 def test_writing_again_changes_nothing(tree: Node) -> None:
     text = text_of(tree)
