@@ -159,8 +159,7 @@ class Judging:
         `flag` is what the range and the tests of the message have said, `in_range` what the range alone has.
         """
         state = series.state
-        was_told = state.told
-        told = flag > in_range
+        was_told, blamed = state.told, flag > in_range
         further: dict[str, int] = {}
         side = None
         if series.plan.asked is not None:
@@ -171,7 +170,7 @@ class Judging:
         if verdict.doubt:
             for name, other in self._doubted_nearby(station.id, series.plan.parameter, verdict.doubt, time_ms, entry):
                 self._revise(self._core.devices[name], other, confirm(other.state), received_ms, out)
-                revisions, settled = (*revisions, *confirm(state)), 1
+                revisions, settled = (*revisions, *confirm(state)), state.flag  # confirmed, but what else is said of it stays
             revisions = tuple(revision for revision in revisions if revision.time_ms != time_ms)
         self._into_hour(station, series, time_ms, number, settled, received_ms)
         device = self._core.devices[entry.id]
@@ -187,7 +186,7 @@ class Judging:
         doubting = {name: said for name, said in tests.items() if said in (Flag.SUSPECT, Flag.FAIL) and name != "spike_before"}
         if side:
             doubting["neighbour"] = int(Flag.SUSPECT)
-        if not doubting and not told:
+        if not doubting and not blamed:
             doubting = {"step": settled}  # nothing new speaks against it: it stands at the level that a doubted step led to
         return settled, _doubts(series.plan.parameter, doubting)
 

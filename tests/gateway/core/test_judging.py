@@ -100,6 +100,16 @@ def test_D2_a_neighbour_confirms_what_both_see() -> None:
     assert flags(second, "st-1") == {40 * MIN + 1: 1}
 
 
+def test_D2_what_a_neighbour_confirms_keeps_what_other_tests_say_of_it() -> None:
+    core = asking({"message": {"consistency": True}}, apart=False, rules=[])
+    core.step([item for n in range(40) for item in (air(0, NOW + n * MIN, pm25=20 + n % 3), air(1, NOW + n * MIN + 1, pm25=20 + n % 3))])
+    leap = [air(0, NOW + 40 * MIN, pm25=400, pm10=10), air(1, NOW + 40 * MIN + 1, pm25=390, pm10=10)]  # more PM2.5 than PM10
+    out = core.step(leap)
+    assert flags(out, "st-0")[40 * MIN] == 3
+    assert flags(out, "st-1")[40 * MIN + 1] == 3
+    assert flags(core.step([air(1, NOW + 41 * MIN, pm25=391)]), "st-1") == {41 * MIN: 1}, "the level itself is confirmed"
+
+
 def test_D2_stations_far_away_confirm_nothing() -> None:
     core = town()
     core.step([item for pair in zip(calm(40), calm(40, 1), strict=True) for item in pair])
