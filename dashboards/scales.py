@@ -48,29 +48,9 @@ def index_steps(index: str) -> list[Step]:
     return [(None, NOTHING), *((float(category.least), category.colour) for category in categories(index))]
 
 
-def index_end(index: str) -> int:
-    """The highest value of an index."""
-    return categories(index)[-1].most
-
-
 def category_names(index: str, language: Language) -> list[dict[str, Any]]:
     """A mapping of category ids to names and colours."""
     return _mapping({category.id: (category.name[language], category.colour) for category in categories(index)})
-
-
-def category_ranges(index: str, language: Language) -> list[dict[str, Any]]:
-    """A mapping of an index' values to the names of their categories."""
-    return [
-        {
-            "type": "range",
-            "options": {
-                "from": category.least,
-                "to": category.most,
-                "result": {"text": category.name[language], "color": category.colour, "index": at},
-            },
-        }
-        for at, category in enumerate(categories(index))
-    ]
 
 
 def reasons(language: Language) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from devices.stations import Station
-from gateway.api.events import iso
+from devices.times import iso
 from gateway.core import Core
 from gateway.core.conditions import vocabulary
 from gateway.core.sights import AnySight, StationSight

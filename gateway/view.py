@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from devices.times import iso
 from devices.timing import DeviceClock
 from gateway import rebuild, reinterpret
-from gateway.api.events import EventStream, iso
+from gateway.api.events import EventStream
 from gateway.api.view import AlertState, Conflict, Document, EventKind, NotFound
 from gateway.committed import Shown
 from gateway.core.inputs import Command, Imported, Message, Reinterpreted, Replayed

@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from rules.model import SEVERITIES, Level, Rule
+from rules.model import Level, Rule
 
 HOLD_INTERVALS = 2.5
 """How many reporting intervals a value is held (semantics C5)."""
@@ -326,8 +326,3 @@ def _change(state: RuleState, was: str, event: str, event_ms: int, reason: str =
     assert state.started is not None
     name, why = EPISODE[was, event]
     return Change(name, reason or why, event_ms, state.started, state.severity)
-
-
-def severity_name(severity: int) -> str:
-    """The severity of this index."""
-    return SEVERITIES[severity]

@@ -12,8 +12,6 @@ from math import ceil, fsum
 from devices.indices.rounding import settled
 
 COMPLETENESS = 0.75
-MINUTES_OF_AN_HOUR = 45
-"""Minutes with good data from which an hour has a mean. Whoever makes hourly means applies it."""
 _UNTHINKABLE = 1e9
 """No concentration in µg/m³ or mg/L is that large. Such numbers, infinities and NaN are no data."""
 

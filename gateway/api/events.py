@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
 
 from devices.reading import Line
+from devices.times import iso
 from gateway.core.outcomes import Transition
 from gateway.errors import EnvgwError
 
@@ -155,11 +155,6 @@ class EventStream:
         self._frames.clear()
         self._forget(self)
         self._wake.set()
-
-
-def iso(time_ms: int) -> str:
-    """Milliseconds since the epoch → `2026-11-23T07:05:55.123Z`."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _transition(transition: Transition) -> dict[str, object]:

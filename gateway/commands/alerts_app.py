@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+import time
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from devices.times import iso
 from gateway.cliparts import ConfigOption, JsonOption, instant, print_json, settings_of, usage
 
 alerts_app = typer.Typer(no_args_is_help=True, help="Alerts: what is open, what was, and who takes care.")
@@ -40,7 +41,7 @@ def alerts_list(
     if as_json:
         print_json(rows)
         return
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = iso(int(time.time() * 1000))
     for row in rows:
         reading = "" if row["value"] is None else f"{row['parameter']} {row['value']:g} {row['unit']}"
         name = row["names"].get("vi") or row["names"].get("en") or row["rule"]

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from devices.registry import DEFAULT_ZONE
-from devices.times import parse_zone
-from gateway.api.events import iso
+from devices.times import iso, parse_zone
 from gateway.api.times import parse_instant
 from gateway.clock import Clock
 from gateway.commands.query import rows

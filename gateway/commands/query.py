@@ -14,6 +14,7 @@ import orjson
 
 from devices.loader import catalogue, derived_table
 from devices.problems import did_you_mean
+from devices.times import iso
 from devices.times import parse_instant as read_instant
 from gateway.api.times import parse_instant
 from gateway.commands.client import Api, NotRunning
@@ -21,7 +22,7 @@ from gateway.commands.progress import Told, bar
 from gateway.errors import DeliveryError, EnvgwError, Permanent
 from gateway.history.base import History, Resolution, StoredReading
 from gateway.history.query import Format, opened_offline, query_offline, write_answer
-from gateway.history.rows import extra_columns, iso, reading_of
+from gateway.history.rows import extra_columns, reading_of
 from gateway.settings import HistorySection, Settings
 
 

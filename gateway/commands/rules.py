@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from devices.interpret import Interpreter
+from devices.times import iso
 from gateway import coreconfig, prehistory
-from gateway.api.events import iso
 from gateway.commands.client import Api, NotRunning
 from gateway.commands.rules_hints import hints
 from gateway.config import ConfigError, LoadedConfig

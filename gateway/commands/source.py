@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from itertools import pairwise
 from math import nan
 from pathlib import Path
@@ -22,7 +22,7 @@ from devices.qc.model import QualityModel
 from devices.qc.settings import Plan, plan
 from devices.qc.settings import problems as quality_problems
 from devices.quality import Spans
-from devices.times import parse_duration, parse_zone
+from devices.times import iso, parse_duration, parse_zone
 from gateway.api.times import parse_instant
 from gateway.commands.query import rows
 from gateway.config import yamlfile
@@ -167,7 +167,7 @@ def _earlier(since: str, hours: int) -> str:
     try:
         if since.startswith("-"):
             return f"-{(parse_duration(since[1:]) + hours * HOUR_MS) // 1000}s"
-        return datetime.fromtimestamp((parse_instant(since, 0) - hours * HOUR_MS) / 1000, UTC).isoformat()
+        return iso(parse_instant(since, 0) - hours * HOUR_MS)
     except ValueError as error:
         raise EnvgwError(str(error)) from None
 

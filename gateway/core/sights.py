@@ -21,7 +21,6 @@ from rules.transitions import HOLD_INTERVALS
 if TYPE_CHECKING:
     from gateway.core import Core
 
-_DAY_MS = 86_400_000
 _DOUBTED = (Flag.SUSPECT, Flag.FAIL)
 _RENAMED = {"elevation": "elevation_m", "kind": "site"}
 

@@ -51,7 +51,6 @@ _CONFIRMED_OR_MAY_BE = (Flag.SUSPECT, Flag.GOOD)
 _NEVER = 1 << 62
 _FULL = 2 * late.RECENT
 _NOT_EVALUATED = int(Flag.NOT_EVALUATED)
-_MINUTE_MS = 60_000
 
 
 class Watching:

@@ -14,14 +14,14 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from devices.times import parse_instant
+from devices.times import iso, parse_instant
 from gateway.errors import EnvgwError
 from gateway.export import manifest
 from gateway.export.manifest import Tally
 from gateway.export.stretches import Ask, Stretch, month_around, month_of, readings
 from gateway.history.base import StoredReading
 from gateway.history.parquet import ParquetMaker
-from gateway.history.rows import COLUMNS, iso
+from gateway.history.rows import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ import orjson
 from devices.indices.derived import Derived
 from devices.loader import catalogue, derived_table
 from devices.parameters import Parameter
+from devices.times import iso
 from gateway.errors import EnvgwError
 from gateway.export.stretches import Stretch
 from gateway.history.base import StoredReading
-from gateway.history.rows import iso
 
 VERSION = 1
 """Of the manifest's layout."""

@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from devices.stations import Registry
+from devices.times import iso
 from gateway.export import manifest
 from gateway.export.files import Order, single
 from gateway.export.manifest import Tally
 from gateway.export.stretches import readings
 from gateway.history.base import StoredReading
-from gateway.history.rows import iso
 
 
 class Newest:

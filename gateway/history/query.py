@@ -15,7 +15,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -32,7 +31,6 @@ from gateway.settings import HistorySection
 
 Format = Literal["table", "csv", "json", "parquet"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDTHS = dict(zip(COLUMNS, (24, 16, 16, 14, 8, 14, 12, 8, 4), strict=True))
 _RIGHT = frozenset(("value", "flag", "min", "max", "count", "complete", "worst"))
 _AT_ONCE = 1_000

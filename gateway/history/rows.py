@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any
 
-from devices.times import parse_instant
+from devices.times import iso, parse_instant
 from gateway.history.base import FINAL, INDEX_NOTES, SUMMARY_NOTES, Resolution, StoredReading
 
 COLUMNS = ("time", "station", "device", "area", "medium", "parameter", "value", "unit", "flag")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WHOLE = frozenset(("count", "worst"))
-
-
-def iso(time_ms: int) -> str:
-    """`2026-11-23T07:13:38.250Z`. Milliseconds are always there, so that times sort as text."""
-    moment = _EPOCH + timedelta(milliseconds=time_ms)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def extra_columns(resolution: Resolution, parameters: Sequence[str] | None, derived: frozenset[str]) -> tuple[str, ...]:

@@ -26,11 +26,11 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 
+from devices.times import iso
 from gateway.core.outcomes import Intent, Transition
 from gateway.errors import EnvgwError, Permanent, Retryable
 from gateway.notify.describe import Describer
 from gateway.notify.text import name_of, render
-from gateway.notify.webhook import rfc3339
 from gateway.settings import BrokerSection, ReceiverSection
 
 if TYPE_CHECKING:
@@ -169,8 +169,8 @@ class MqttReceiver:
                 "unit": transition.unit,
                 "limit": transition.limit,
                 "flag": transition.flag,
-                "since": rfc3339(transition.started_ms),
-                "time": rfc3339(transition.event_ms),
+                "since": iso(transition.started_ms),
+                "time": iso(transition.event_ms),
                 "names": {language: name_of(transition, language) for language in ("vi", "en")},
                 "station_names": {language: self._describer.station(transition.station, language) for language in ("vi", "en")},
                 "advice": transition.advice,

@@ -15,13 +15,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
 
+from devices.times import iso
 from gateway.core.outcomes import Intent, Transition
 from gateway.errors import Permanent, Retryable
 from gateway.httpx_later import import_httpx
@@ -123,8 +123,8 @@ class WebhookReceiver:
                     "status": status,
                     "labels": labels,
                     "annotations": annotations,
-                    "startsAt": rfc3339(transition.started_ms),
-                    "endsAt": rfc3339(transition.event_ms) if status == "resolved" else _NEVER,
+                    "startsAt": iso(transition.started_ms),
+                    "endsAt": iso(transition.event_ms) if status == "resolved" else _NEVER,
                     "generatorURL": page,
                     "fingerprint": fingerprint(labels),
                 }
@@ -155,7 +155,7 @@ class WebhookReceiver:
             "limit": "" if transition.limit is None else repr(transition.limit),
             "episode": transition.episode,
             "gateway": self._gateway,
-            "changed_at": rfc3339(transition.event_ms),
+            "changed_at": iso(transition.event_ms),
             "mode": transition.mode,
         }
         return {key: value for key, value in annotations.items() if value}
@@ -215,11 +215,6 @@ def fingerprint(labels: Mapping[str, str]) -> str:
         for byte in key.encode() + b"\xff" + labels[key].encode("utf-8", "replace") + b"\xff":
             digest = ((digest ^ byte) * 1099511628211) & 0xFFFFFFFFFFFFFFFF
     return f"{digest:016x}"
-
-
-def rfc3339(time_ms: int) -> str:
-    """Milliseconds since the epoch → `2026-11-23T07:05:55.123Z`."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from gateway.api.events import iso
+from devices.times import iso
 from gateway.trial.backtest import Backtest, Version
 from gateway.trial.score import Alarm, Run, Score
 from rules.model import SEVERITIES

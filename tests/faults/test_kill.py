@@ -151,6 +151,6 @@ def _key(item: Transition) -> tuple[str, int, str, str]:
 
 
 def _iso(at_ms: int) -> str:
-    from gateway.api.events import iso
+    from devices.times import iso
 
     return iso(at_ms)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from gateway.api.events import EventHub, EventStream, iso
+from devices.times import iso
+from gateway.api.events import EventHub, EventStream
 from gateway.api.view import Conflict, NotFound
 from gateway.errors import Retryable
 from gateway.health import GREEN, Colour, HealthPart

@@ -14,8 +14,8 @@ import orjson
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from devices.times import iso
 from gateway.api import models
-from gateway.api.events import iso
 from gateway.health import RED, YELLOW
 from gateway.imports.rows import Group, Part
 from tests.tools.alerts import START_MS

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from devices.reading import Line
+from devices.times import iso
 from gateway import coreconfig
-from gateway.api.events import iso
 from gateway.commands.backtest import over_history
 from gateway.config import load
 from gateway.core import Core

@@ -18,13 +18,14 @@ import duckdb
 import pytest
 
 from devices.reading import Line, Value
+from devices.times import iso
 from gateway.errors import EnvgwError, Retryable
 from gateway.history.base import StoredReading
 from gateway.history.duckdb_history import DuckDBHistory
 from gateway.history.factory import make_history
 from gateway.history.influxdb import InfluxHistory
 from gateway.history.query import query_offline, write_answer
-from gateway.history.rows import COLUMNS, iso, row_of
+from gateway.history.rows import COLUMNS, row_of
 from gateway.settings import HistorySection
 
 T0 = 1_763_856_000_000
