@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -15,6 +14,7 @@ from devices.registry import DEFAULT_ZONE
 from devices.times import iso, parse_zone
 from gateway.api.times import parse_instant
 from gateway.clock import Clock
+from gateway.commands.progress import stages
 from gateway.commands.query import rows
 from gateway.coreconfig import CoreConfig
 from gateway.errors import EnvgwError
@@ -33,7 +33,7 @@ def over_file(
 ) -> tuple[Backtest, Recording]:  # fmt: skip
     """Over a file of series, as if it began at `begin_ms`. Raises EnvgwError, ConfigError."""
     rules, old = _versions(new, core, against)
-    with progress() as told:
+    with stages() as told:
         recording = from_file(path, load_map(map_name), core, told)
         if stations:
             recording = of_stations(recording, stations)
@@ -62,7 +62,7 @@ def over_history(
         first = iso(since_ms - warm_ms)
         return await from_history(rows(settings, None, None, first, iso(until_ms)), core, since_ms - warm_ms, until_ms, told)
 
-    with progress() as told:
+    with stages() as told:
         recording = asyncio.run(read(told))
         if stations:
             recording = of_stations(recording, stations)
@@ -94,18 +94,3 @@ def _versions(new: Sequence[Path], core: CoreConfig | None, against: Sequence[Pa
 def zone_of(recording: Recording) -> tzinfo:
     """The zone that times are shown in."""
     return parse_zone(str(recording.plain.get("timezone", DEFAULT_ZONE)))
-
-
-@contextmanager
-def progress() -> Iterator[Progress]:
-    """A bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda what, part: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        told: Callable[[str, float], None] = lambda what, part: bar.update(task, description=what, completed=part)  # noqa: E731
-        yield told

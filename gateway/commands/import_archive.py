@@ -224,4 +224,6 @@ def table(report: dict[str, Any]) -> Iterator[str]:
     if report["first"] is not None:
         yield f"  {report['first']} to {report['last']}, {', '.join(report['stations'])}"
         if report["written"]:
-            yield f"summaries and indices of these hours and days: envgw history rebuild --since {report['first']}"
+            of = "".join(f" --station {station}" for station in report["stations"])
+            when = f"--since {report['first']} --until {report['last']}"
+            yield f"summaries and indices of these hours and days: envgw history rebuild {when}{of}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cliparts import ConfigOption, JsonOption, print_json, settings_of
+from gateway.commands.progress import stages
 
 if TYPE_CHECKING:
     from gateway.commands.client import Api
@@ -24,13 +25,12 @@ def history_rebuild(
     as_json: JsonOption = False,
 ) -> None:
     """Make hourly and daily summaries and indices again from the raw readings of the history. Raises no alert; may be repeated."""
-    from gateway.commands.backtest import progress
     from gateway.commands.client import Api
 
     api = Api(settings_of(config))
     names = station or sorted(str(row["id"]) for row in api.get("/api/v1/stations"))
     hours = lines = 0
-    with progress() as told:
+    with stages() as told:
         for row in rebuilt(api, names, since, until, told):
             hours, lines = hours + row["hours"], lines + row["lines"]
             if as_json:

@@ -98,7 +98,9 @@ def test_what_is_refused_is_told_and_listed(tmp_path: Path) -> None:
     assert f"{tmp_path}/old.csv:3: unreadable-value: column 'PM': 'oops' is not a number" in done.stderr
     assert f"{tmp_path}/old.csv:4: unknown-station: no station 'other' in the registry" in done.stderr
     assert "1 refused: unreadable-value" in done.stdout
-    assert "envgw history rebuild --since 2024-01-01T00:00:00Z" in done.stdout
+    (hint,) = [line for line in done.stdout.splitlines() if "history rebuild" in line]
+    times = "--since 2024-01-01T00:00:00Z --until 2024-01-01T00:01:00Z"
+    assert hint.endswith(f": envgw history rebuild {times} --station bach-dang"), "no years and stations that have nothing of it"
     with listed.open() as file:
         assert [(row["line"], row["reason"]) for row in csv.DictReader(file)] == [("3", "unreadable-value"), ("4", "unknown-station")]
     assert len(stored(where)) == 1
