@@ -1,4 +1,8 @@
-"""How commands reach the running gateway: its HTTP API at the address that the configuration names."""
+"""How commands reach the running gateway: its HTTP API at the address that the configuration names.
+
+Many gateways have the same address: the demo's, for one. So nobody is asked while our own ledger lies here and no process works on
+it: whoever answers then is another installation's, and would be told what is meant for ours.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +36,7 @@ class Api:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self.base = f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
         self._timeout = httpx.Timeout(timeout_s, connect=2.0)
+        self._ledger = settings.gateway.data_dir / settings.ledger.file
 
     def get(self, path: str, *, accept: tuple[int, ...] = (), **params: Any) -> Any:
         """JSON of a GET. Raises NotRunning, or EnvgwError with what the gateway says is wrong; `accept` are no errors."""
@@ -43,6 +48,7 @@ class Api:
 
     def _call(self, method: str, path: str, accept: tuple[int, ...], **options: Any) -> Any:
         options.setdefault("timeout", self._timeout)
+        self._ours()
         try:
             answer = httpx.request(method, self.base + path, trust_env=False, **options)
         except httpx.ConnectError:
@@ -57,6 +63,7 @@ class Api:
     def stream(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
         """Chunks of a streamed answer."""
         wanted = {key: value for key, value in params.items() if value is not None}
+        self._ours()
         try:
             with httpx.stream("GET", self.base + path, params=wanted, trust_env=False, timeout=self._timeout) as answer:
                 if answer.status_code >= 400:
@@ -67,6 +74,12 @@ class Api:
             raise NotRunning(self._not_running()) from None
         except httpx.HTTPError as error:
             raise EnvgwError(f"the answer of {self.base} broke off: {error or type(error).__name__}. Ask again") from None
+
+    def _ours(self) -> None:
+        from gateway.ledger.disk import let_go  # a quarter of a second that `--help` need not wait
+
+        if let_go(self._ledger):
+            raise NotRunning(f"the gateway of {self._ledger.parent} does not run: start it (`envgw run`), or name another with --config")
 
     def _not_running(self) -> str:
         return f"no gateway answers at {self.base}: start it (`envgw run`), or name its configuration with --config"

@@ -67,6 +67,23 @@ class Lock:
         self.release()
 
 
+def let_go(path: Path) -> bool:
+    """Whether the ledger is there and surely nobody works on it. (Where that cannot be told, the answer is no.)"""
+    if not path.exists():
+        return False
+    try:
+        fd = os.open(beside(path, ".lock"), os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
 class Reserve:
     """A preallocated file that is given up when the disk is full (semantics B5).
 
