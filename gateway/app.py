@@ -401,6 +401,8 @@ async def run(settings: Settings, config: CoreConfig, reader: Reader | None = No
     except TimeoutError:
         log.error("not everything stopped in time; what is not acknowledged comes again")
         return 1
+    finally:
+        gc.unfreeze()  # else native modules complain at the end of what was never taken back
     if gateway.failure:
         raise EnvgwError(f"the gateway stopped by itself: {gateway.failure}")
     return 0

@@ -136,6 +136,7 @@ def test_status_and_query_work_when_the_gateway_is_down(tmp_path: Path, mosquitt
         site.until_delivered(1)
         online = json.loads(site.cli("query", "--station", "st-0001", "--json"))
         assert site.terminate() == 0
+    assert "gateway stopped" in site.tail(1), "nothing is said after that: no library complains of what was left behind"
     status = json.loads(site.cli("status", "--json"))
     assert (status["stored"], status["running"], status["health"]) == (1, False, "red")
     assert json.loads(site.cli("query", "--station", "st-0001", "--json")) == online
